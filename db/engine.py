@@ -1,0 +1,172 @@
+"""How statements reach PostgreSQL: ``Reads``, one snapshot per operation, and ``write()``, one transaction per change.
+
+Both open their transaction with a single round trip that also names the workspace, see ``db.tenancy``.
+The pool's connections are in autocommit mode, so that nothing but this module begins or ends a transaction.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Executable, Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from db import tenancy
+
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+CHANGE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+
+Rows = Sequence[Row[Any]]
+_GONE = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, OSError)
+
+
+class Transaction:
+    """A running transaction of one workspace. It has no commit: leaving ``write()`` normally is the commit."""
+
+    def __init__(self, connection: AsyncConnection, workspace_id: int | None) -> None:
+        self._connection = connection
+        self.workspace_id = workspace_id or 0
+
+    async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Rows:
+        """All rows of a statement."""
+        return (await self._connection.execute(statement, values)).all()
+
+    async def row(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Row[Any] | None:
+        """The only row of a statement, or None."""
+        return (await self._connection.execute(statement, values)).one_or_none()
+
+    async def scalar(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Any:
+        """The first column of the first row, or None."""
+        return (await self._connection.execute(statement, values)).scalar()
+
+    async def run(self, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
+        """Executes a change and answers how many rows it touched."""
+        return (await self._connection.execute(statement, values)).rowcount  # type: ignore[attr-defined,no-any-return]
+
+    async def server_pid(self) -> int:
+        """The backend's process id: one writer's, for as long as its connection lives."""
+        return (await _driver(self._connection)).get_server_pid()  # type: ignore[no-any-return]
+
+
+class Reads:
+    """One read-only snapshot, opened at the first read: all answers of an operation agree with each other.
+
+    It holds one connection. Statements of concurrent resolvers run in turn.
+    """
+
+    def __init__(self, database: "Database", workspace_id: int) -> None:
+        self.workspace_id = workspace_id
+        self._database = database
+        self._turn = asyncio.Lock()
+        self._open: Any = None
+        self._transaction: Transaction | None = None
+        self._closed = False
+
+    async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Rows:
+        """All rows of a statement, as of the snapshot."""
+        async with self._turn:
+            return await (await self._begun()).rows(statement, values)
+
+    async def row(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Row[Any] | None:
+        """The only row of a statement, or None."""
+        async with self._turn:
+            return await (await self._begun()).row(statement, values)
+
+    async def close(self) -> None:
+        """Ends the snapshot and gives the connection back. Later reads are refused."""
+        async with self._turn:
+            self._closed = True
+            if self._transaction is not None:
+                self._transaction = None
+                await self._open.__aexit__(None, None, None)
+
+    async def _begun(self) -> Transaction:
+        if self._closed:
+            raise RuntimeError("the snapshot of this operation is closed")
+        if self._transaction is None:
+            self._open = self._database.transaction(SNAPSHOT, self.workspace_id)
+            self._transaction = await self._open.__aenter__()
+        return self._transaction
+
+
+class Database:
+    """The pool. ``size`` connections stay open, ``overflow`` more come and go."""
+
+    def __init__(self, url: str, *, size: int = 10, overflow: int = 10, timeout: float = 10) -> None:
+        self._attempts = size + overflow + 1
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=size,
+            max_overflow=overflow,
+            pool_timeout=timeout,
+            connect_args={"server_settings": {"application_name": "groundswell", "timezone": "UTC"}},
+        )
+
+    def reads(self, workspace_id: int) -> Reads:
+        """A snapshot of one workspace, not yet opened. Close it."""
+        return Reads(self, workspace_id)
+
+    @asynccontextmanager
+    async def write(self, workspace_id: int) -> AsyncIterator[Transaction]:
+        """One transaction: committed when the block ends, rolled back when it raises or is cancelled."""
+        async with self.transaction(CHANGE, workspace_id) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def everywhere(self) -> AsyncIterator[Transaction]:
+        """One transaction that sees every workspace."""
+        async with self.transaction(CHANGE, None) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def transaction(self, begin: str, workspace_id: int | None) -> AsyncIterator[Transaction]:
+        """A transaction that starts with ``begin``; of one workspace, or of all where that is None."""
+        binding = tenancy.act_everywhere() if workspace_id is None else tenancy.act_in(workspace_id)
+        connection = await self._begin(f"{begin}; {binding}")
+        try:
+            yield Transaction(connection, workspace_id)
+        except BaseException:
+            await asyncio.shield(_end(connection, "ROLLBACK"))
+            raise
+        else:
+            await asyncio.shield(_end(connection, "COMMIT"))
+
+    async def _begin(self, sql: str) -> AsyncConnection:
+        # The BEGIN doubles as the liveness check that pool_pre_ping would pay a round trip for.
+        for attempt in range(self._attempts):
+            connection = await self.engine.connect()
+            try:
+                await (await _driver(connection)).execute(sql)
+            except BaseException as error:
+                await asyncio.shield(_discard(connection))
+                if isinstance(error, _GONE) and attempt + 1 < self._attempts:
+                    continue
+                raise
+            return connection
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self.engine.dispose()
+
+
+async def _driver(connection: AsyncConnection) -> Any:
+    return (await connection.get_raw_connection()).driver_connection
+
+
+async def _end(connection: AsyncConnection, sql: str) -> None:
+    try:
+        await (await _driver(connection)).execute(sql)
+    except BaseException:
+        # Whether it was committed may be unknown; a connection in an unknown state is never used again.
+        await _discard(connection)
+        raise
+    await connection.close()
+
+
+async def _discard(connection: AsyncConnection) -> None:
+    await connection.invalidate()
+    await connection.close()

@@ -1,0 +1,66 @@
+"""What can be wrong with a change: problems the caller can fix, and the constraint that found each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy.exc import IntegrityError
+
+
+class ProblemCode(StrEnum):
+    """The kind of a problem that the caller can fix."""
+
+    INVALID = "INVALID"
+    NOT_FOUND = "NOT_FOUND"
+    CONFLICT = "CONFLICT"
+    FORBIDDEN = "FORBIDDEN"
+    TOO_LARGE = "TOO_LARGE"
+    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
+    LIMIT_REACHED = "LIMIT_REACHED"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. ``field`` is the path within the input, in snake case."""
+
+    code: ProblemCode
+    message: str
+    field: tuple[str, ...]
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not a fault
+    """A change was refused and nothing was changed. Holds all that is wrong."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+def invalid(message: str, *field: str) -> Problem:
+    """An INVALID problem at a field."""
+    return Problem(ProblemCode.INVALID, message, field)
+
+
+def not_found(message: str, *field: str) -> Problem:
+    """A NOT_FOUND problem at a field. Another workspace's thing and one that never was read the same."""
+    return Problem(ProblemCode.NOT_FOUND, message, field)
+
+
+def conflict(message: str, *field: str) -> Problem:
+    """A CONFLICT problem at a field."""
+    return Problem(ProblemCode.CONFLICT, message, field)
+
+
+# The name of a constraint that a race can still break after all checks, and what it says to the caller.
+_CONSTRAINTS = {
+    "brands_workspace_id_name_key": conflict("A brand of this name exists already.", "name"),
+    "campaigns_workspace_id_key_key": conflict("Another campaign has this key already.", "key"),
+    "campaigns_workspace_id_brand_id_fkey": not_found("No such brand.", "brand_id"),
+    "workspaces_key_key": conflict("A workspace of this key exists already.", "key"),
+}
+
+
+def problem_of(error: IntegrityError) -> Problem | None:
+    """The problem that a broken constraint stands for; None where breaking it is our own fault."""
+    cause = getattr(error.orig, "__cause__", None)
+    return _CONSTRAINTS.get(getattr(cause, "constraint_name", None) or "")

@@ -1,0 +1,72 @@
+"""Brings a database to the newest revision, one migrator at a time."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+import migrations
+from db.models import Base
+
+# Any constant will do; it is what two servers that start at once agree on.
+_ONE_MIGRATOR = 7_316_240_021
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+async def _run(url: str, work: Any) -> Any:
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ONE_MIGRATOR})
+            await connection.commit()
+            answer = await connection.run_sync(work)
+            await connection.commit()
+            return answer
+    finally:
+        await engine.dispose()
+
+
+def newest() -> str:
+    """The newest revision that this program knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+async def upgrade(url: str) -> tuple[str | None, str]:
+    """Runs what is missing. Answers the revision before and after; raises what Alembic raises."""
+
+    def work(connection: Connection) -> tuple[str | None, str]:
+        before = MigrationContext.configure(connection).get_current_revision()
+        connection.commit()
+        command.upgrade(_config(connection), "head")
+        return before, newest()
+
+    return await _run(url, work)  # type: ignore[no-any-return]
+
+
+async def downgrade(url: str, revision: str) -> None:
+    """Goes back to a revision; ``base`` empties the database."""
+    await _run(url, lambda connection: command.downgrade(_config(connection), revision))
+
+
+async def drift(url: str) -> list[Any]:
+    """What the models say and the database does not, or the other way round. Empty when they agree."""
+
+    def work(connection: Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return list(compare_metadata(context, Base.metadata))
+
+    return await _run(url, work)  # type: ignore[no-any-return]

@@ -1,0 +1,134 @@
+"""Campaigns: look-ups, lists, and changes."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, any_, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from db.engine import Reads, Rows, Transaction
+from db.keyset import Order, Page, PageRequest, page
+from db.models.campaigns import WITHOUT_DATE, Campaign, CampaignStatus
+from db.models.impressions import Impression
+from db.queries.columns import pick
+
+NEEDS = {
+    "brand": (Campaign.brand_id,),
+    "budget": (Campaign.budget_amount, Campaign.currency),
+    "cost_per_impression": (Campaign.cost_per_impression, Campaign.currency),
+}
+ORDERS = {
+    "NEWEST": Order("campaigns:newest", (Campaign.created_at, Campaign.id), descending=True),
+    "OLDEST": Order("campaigns:oldest", (Campaign.created_at, Campaign.id)),
+    "NAME": Order("campaigns:name", (func.lower(Campaign.name, type_=Text), Campaign.id)),
+    "STARTS_ON": Order("campaigns:starts_on", (func.coalesce(Campaign.starts_on, WITHOUT_DATE), Campaign.id)),
+}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which campaigns. All that is given must hold; ``search`` looks for each of its words."""
+
+    status: tuple[CampaignStatus, ...] | None = None
+    brand_id: int | None = None
+    search: str | None = None
+    active_on: date | None = None
+
+
+async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
+    """The campaigns of these ids, in any order; missing ones are left out."""
+    statement = select(*pick(Campaign, NEEDS, fields)).where(
+        Campaign.workspace_id == reads.workspace_id,
+        Campaign.id == any_(literal(list(ids), ARRAY(BigInteger))),
+    )
+    return await reads.rows(statement)
+
+
+async def by_keys(reads: Reads, fields: Collection[str], keys: Sequence[str]) -> Rows:
+    """The campaigns of these keys, in any order, with ``key``; missing ones are left out."""
+    statement = select(*pick(Campaign, NEEDS, {*fields, "key"})).where(
+        Campaign.workspace_id == reads.workspace_id,
+        Campaign.key == any_(literal(list(keys), ARRAY(Text))),
+    )
+    return await reads.rows(statement)
+
+
+async def listed(reads: Reads, fields: Collection[str], which: Filter, order: Order, request: PageRequest) -> Page:
+    """One page of the workspace's campaigns."""
+    statement = select(*pick(Campaign, NEEDS, fields)).where(*_conditions(reads, which))
+    return Page.of(order, request, await reads.rows(page(statement, order, request)))
+
+
+async def count(reads: Reads, which: Filter) -> int:
+    """How many campaigns the filter lets through."""
+    row = await reads.row(select(func.count()).select_from(Campaign).where(*_conditions(reads, which)))
+    return int(row[0]) if row else 0
+
+
+def _conditions(reads: Reads, which: Filter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [Campaign.workspace_id == reads.workspace_id]
+    if which.status is not None:
+        found.append(Campaign.status == any_(literal([s.value for s in which.status], ARRAY(Text))))
+    if which.brand_id is not None:
+        found.append(Campaign.brand_id == which.brand_id)
+    if which.active_on is not None:
+        found.append(_runs_on(which.active_on))
+    found.extend(_mentions(word) for word in (which.search or "").split())
+    return found
+
+
+def _runs_on(day: date) -> ColumnElement[bool]:
+    begun = or_(Campaign.starts_on.is_(None), Campaign.starts_on <= day)
+    not_over = or_(Campaign.ends_on.is_(None), Campaign.ends_on >= day)
+    return and_(begun, not_over)
+
+
+def _mentions(word: str) -> ColumnElement[bool]:
+    text = func.concat_ws(" ", Campaign.name, Campaign.key, Campaign.description, Campaign.objective)
+    return func.strpos(func.lower(text), word.lower()) > 0
+
+
+async def create(transaction: Transaction, values: Mapping[str, Any]) -> int:
+    """Inserts a campaign and answers its id."""
+    statement = insert(Campaign).values(workspace_id=transaction.workspace_id, **values).returning(Campaign.id)
+    return int(await transaction.scalar(statement))
+
+
+async def locked(transaction: Transaction, campaign_id: int) -> Any:
+    """The whole row of a campaign, locked until the transaction ends; None where there is none."""
+    statement = (
+        select(*Campaign.__table__.columns)
+        .where(Campaign.workspace_id == transaction.workspace_id, Campaign.id == campaign_id)
+        .with_for_update(key_share=True)
+    )
+    return await transaction.row(statement)
+
+
+async def change(transaction: Transaction, campaign_id: int, values: Mapping[str, Any]) -> None:
+    """Writes new values into a campaign that is locked."""
+    await transaction.run(
+        update(Campaign)
+        .where(Campaign.workspace_id == transaction.workspace_id, Campaign.id == campaign_id)
+        .values(updated_at=datetime.now(UTC), **values)
+    )
+
+
+async def has_spent(transaction: Transaction, campaign_id: int) -> bool:
+    """Whether an impression of the campaign was charged already."""
+    charged = select(literal(1)).where(
+        Impression.workspace_id == transaction.workspace_id,
+        Impression.campaign_id == campaign_id,
+        Impression.charged,
+    )
+    return bool(await transaction.scalar(select(charged.exists())))
+
+
+async def for_recording(transaction: Transaction, ids: Sequence[int]) -> Rows:
+    """What recording impressions needs of its campaigns: id, brand_id, currency, cost_per_impression."""
+    statement = select(Campaign.id, Campaign.brand_id, Campaign.currency, Campaign.cost_per_impression).where(
+        Campaign.workspace_id == transaction.workspace_id,
+        Campaign.id == any_(literal(list(ids), ARRAY(BigInteger))),
+    )
+    return await transaction.rows(statement)

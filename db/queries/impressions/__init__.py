@@ -1,0 +1,1 @@
+"""Impressions: ``reading`` answers pages, ``recording`` takes new ones in, ``updating`` what became of them."""

@@ -1,0 +1,164 @@
+"""Recording impressions: each once, whatever is sent twice, and only what is new feeds the roll-ups."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Text, any_, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from db.engine import Transaction
+from db.models.impression_items import ImpressionState, NewImpression
+from db.models.impressions import Impression
+from db.queries import campaigns, rollups
+from db.queries.impressions.counting import counters
+
+# In a race every round loses only to transactions that have committed since, so more than a few never happen.
+_ROUNDS = 50
+
+_COLUMNS = {
+    "campaign_id": "bigint",
+    "brand_id": "bigint",
+    "key": "text",
+    "user_id": "text",
+    "profile_id": "text",
+    "profile_type": "text",
+    "is_unique": "boolean",
+    "is_viewable": "boolean",
+    "viewable_duration_ms": "integer",
+    "clicked_at": "timestamptz",
+    "converted_at": "timestamptz",
+    "device_type": "text",
+    "location": "text",
+    "region": "text",
+    "placement": "text",
+    "audience_label": "text",
+    "cpi_rate": "numeric",
+    "charged_at": "timestamptz",
+    "ip_address": "text",
+    "user_agent": "text",
+    "session_id": "text",
+    "occurred_at": "timestamptz",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many impressions were new, and how many were known by their key or stood twice in the batch."""
+
+    accepted: int
+    duplicates: int
+
+
+async def record(transaction: Transaction, items: Sequence[NewImpression]) -> Outcome:
+    """Inserts what is new and adds it to the roll-ups. The items are valid and their campaigns exist.
+
+    Fills in what the items leave open: brand, the rate of a charge, whether an impression is unique.
+    Locks are taken in one order by everybody (users, keys, roll-ups, each sorted), so writers do not deadlock.
+    """
+    first = {item.key: item for item in reversed(items)}
+    await _complete(transaction, first.values())
+    fresh = await _insert_fresh(transaction, first)
+    await rollups.add(transaction, fresh)
+    accepted = sum(int(counts.get("impressions", 0)) for counts in fresh.buckets.values())
+    return Outcome(accepted, len(items) - accepted)
+
+
+async def _complete(transaction: Transaction, items: Any) -> None:
+    ids = sorted({item.campaign_id for item in items})
+    owners = {row.id: row for row in await campaigns.for_recording(transaction, ids)}
+    for item in items:
+        campaign = owners[item.campaign_id]
+        item.brand_id = campaign.brand_id
+        if item.charged_at is not None and item.cpi_rate is None:
+            item.cpi_rate = campaign.cost_per_impression
+
+
+async def _insert_fresh(transaction: Transaction, items: Mapping[str, NewImpression]) -> rollups.Deltas:
+    for _ in range(_ROUNDS):
+        await transaction.run(text("SAVEPOINT recording"))
+        known = await _known(transaction, list(items))
+        fresh = sorted((item for key, item in items.items() if key not in known), key=lambda item: item.key)
+        deltas = rollups.Deltas()
+        if not fresh:
+            return deltas
+        unique = await _mark_unique(transaction, fresh, deltas)
+        if await _insert(transaction, fresh, unique) == len(fresh):
+            for item, is_unique in zip(fresh, unique, strict=True):
+                deltas.add(item.campaign_id, item.occurred_at, counters(is_unique, _state(item)))
+            return deltas
+        # Somebody recorded one of these keys meanwhile. What was claimed for it must not stand.
+        await transaction.run(text("ROLLBACK TO SAVEPOINT recording"))
+    raise RuntimeError("recording lost every race for its keys")
+
+
+async def _known(transaction: Transaction, keys: list[str]) -> set[str]:
+    statement = select(Impression.key).where(
+        Impression.workspace_id == transaction.workspace_id,
+        Impression.key == any_(literal(keys, ARRAY(Text))),
+    )
+    return {row[0] for row in await transaction.rows(statement)}
+
+
+async def _mark_unique(
+    transaction: Transaction, items: Sequence[NewImpression], deltas: rollups.Deltas
+) -> list[bool]:
+    """Claims the users that are new to their campaign, counts them as reach, and says which items are unique.
+
+    An item is unique if the ad server says so, else if it is the first of its user: the first that was
+    recorded and, within one batch, the first that occurred. Never without a user.
+    """
+    new = await _claim(transaction, sorted({(i.campaign_id, i.user_id) for i in items if i.user_id is not None}))
+    for campaign_id, _ in new:
+        deltas.reach[campaign_id] = deltas.reach.get(campaign_id, 0) + 1
+    unique = [False] * len(items)
+    for position in sorted(range(len(items)), key=lambda position: items[position].occurred_at):
+        item = items[position]
+        if item.user_id is not None:
+            user = (item.campaign_id, item.user_id)
+            unique[position] = user in new if item.is_unique is None else item.is_unique
+            new.discard(user)
+    return unique
+
+
+async def _claim(transaction: Transaction, users: list[tuple[int, str]]) -> set[tuple[int, str]]:
+    if not users:
+        return set()
+    values = {
+        "workspace": transaction.workspace_id,
+        "campaign_id": [campaign_id for campaign_id, _ in users],
+        "user_id": [user_id for _, user_id in users],
+    }
+    return {(row[0], row[1]) for row in await transaction.rows(_CLAIM, values)}
+
+
+async def _insert(transaction: Transaction, items: Sequence[NewImpression], unique: list[bool]) -> int:
+    values: dict[str, Any] = {name: [getattr(item, name) for item in items] for name in _COLUMNS}
+    values |= {"is_unique": unique, "workspace": transaction.workspace_id}
+    return await transaction.run(_INSERT, values)
+
+
+def _state(item: NewImpression) -> ImpressionState:
+    return ImpressionState(
+        item.is_viewable,
+        item.viewable_duration_ms,
+        item.clicked_at,
+        item.converted_at,
+        item.charged_at,
+        item.cpi_rate,
+    )
+
+
+_CLAIM = text(
+    "INSERT INTO campaign_users (workspace_id, campaign_id, user_id) "
+    "SELECT CAST(:workspace AS bigint), new.* "
+    "FROM unnest(CAST(:campaign_id AS bigint[]), CAST(:user_id AS text[])) AS new "
+    "ON CONFLICT DO NOTHING RETURNING campaign_id, user_id"
+)
+_INSERT = text(
+    f"INSERT INTO impressions (workspace_id, {', '.join(_COLUMNS)}) "  # noqa: S608 - names of columns only
+    f"SELECT CAST(:workspace AS bigint), "
+    f"{', '.join(f'{name}::inet' if name == 'ip_address' else name for name in _COLUMNS)} "
+    f"FROM unnest({', '.join(f'CAST(:{name} AS {kind}[])' for name, kind in _COLUMNS.items())}) "
+    f"AS new ({', '.join(_COLUMNS)}) ON CONFLICT (workspace_id, key) DO NOTHING"
+)

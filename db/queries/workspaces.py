@@ -1,0 +1,41 @@
+"""Workspaces: found by key before a transaction can name one."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import BigInteger, Row, any_, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from db.engine import Database, Reads, Rows
+from db.models.workspaces import Workspace
+from db.queries.columns import pick
+
+
+async def id_of(database: Database, key: str) -> int | None:
+    """The id of the workspace with this key, or None."""
+    async with database.everywhere() as transaction:
+        found: int | None = await transaction.scalar(select(Workspace.id).where(Workspace.key == key))
+        return found
+
+
+async def every(database: Database) -> Sequence[Row[tuple[int, str, str, str, str]]]:
+    """All workspaces by key: id, key, name, time_zone, currency."""
+    statement = select(
+        Workspace.id, Workspace.key, Workspace.name, Workspace.time_zone, Workspace.currency
+    ).order_by(Workspace.key)
+    async with database.everywhere() as transaction:
+        return await transaction.rows(statement)
+
+
+async def create(database: Database, key: str, name: str, time_zone: str, currency: str) -> int:
+    """Makes a workspace and answers its id. Raises IntegrityError where the key is taken or a value is not valid."""
+    values = {"key": key, "name": name, "time_zone": time_zone, "currency": currency}
+    async with database.everywhere() as transaction:
+        return int(await transaction.scalar(insert(Workspace).values(**values).returning(Workspace.id)))
+
+
+async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
+    """The workspaces of these ids that the transaction may see: its own."""
+    statement = select(*pick(Workspace, {}, fields)).where(
+        Workspace.id == reads.workspace_id, Workspace.id == any_(literal(list(ids), ARRAY(BigInteger)))
+    )
+    return await reads.rows(statement)
