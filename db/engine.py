@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Executable, Row
+from sqlalchemy import CursorResult, Executable, Row
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db import tenancy
@@ -22,6 +23,10 @@ Rows = Sequence[Row[Any]]
 _GONE = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, OSError)
 
 
+class BadText(ValueError):
+    """A text that PostgreSQL cannot hold. The message is for the caller."""
+
+
 class Transaction:
     """A running transaction of one workspace. It has no commit: leaving ``write()`` normally is the commit."""
 
@@ -31,19 +36,27 @@ class Transaction:
 
     async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Rows:
         """All rows of a statement."""
-        return (await self._connection.execute(statement, values)).all()
+        return (await self._execute(statement, values)).all()
 
     async def row(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Row[Any] | None:
         """The only row of a statement, or None."""
-        return (await self._connection.execute(statement, values)).one_or_none()
+        return (await self._execute(statement, values)).one_or_none()
 
     async def scalar(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Any:
         """The first column of the first row, or None."""
-        return (await self._connection.execute(statement, values)).scalar()
+        return (await self._execute(statement, values)).scalar()
 
     async def run(self, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
         """Executes a change and answers how many rows it touched."""
-        return (await self._connection.execute(statement, values)).rowcount  # type: ignore[attr-defined,no-any-return]
+        return (await self._execute(statement, values)).rowcount
+
+    async def _execute(self, statement: Executable, values: Mapping[str, Any] | None) -> CursorResult[Any]:
+        try:
+            return await self._connection.execute(statement, values)  # type: ignore[return-value]
+        except DBAPIError as error:
+            if isinstance(getattr(error.orig, "__cause__", None), asyncpg.CharacterNotInRepertoireError):
+                raise BadText("A text cannot hold the character U+0000.") from None
+            raise
 
     async def server_pid(self) -> int:
         """The backend's process id: one writer's, for as long as its connection lives."""
@@ -158,6 +171,10 @@ async def _driver(connection: AsyncConnection) -> Any:
 
 
 async def _end(connection: AsyncConnection, sql: str) -> None:
+    if connection.invalidated:
+        # A cancelled statement takes its connection with it, and PostgreSQL has rolled back.
+        await connection.close()
+        return
     try:
         await (await _driver(connection)).execute(sql)
     except BaseException:

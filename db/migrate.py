@@ -1,15 +1,19 @@
 """Brings a database to the newest revision, one migrator at a time."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 import migrations
@@ -17,6 +21,13 @@ from db.models import Base
 
 # Any constant will do; it is what two servers that start at once agree on.
 _ONE_MIGRATOR = 7_316_240_021
+
+
+OLDEST_SERVER = (16,)
+
+
+class DatabaseUnavailable(Exception):  # noqa: N818 - a state of the world, told to the user
+    """The database cannot be reached or used. The message is for the user."""
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -30,7 +41,7 @@ def _config(connection: Connection | None = None) -> Config:
 async def _run(url: str, work: Any) -> Any:
     engine = create_async_engine(url, poolclass=NullPool)
     try:
-        async with engine.connect() as connection:
+        async with _connected(engine) as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ONE_MIGRATOR})
             await connection.commit()
             answer = await connection.run_sync(work)
@@ -38,6 +49,23 @@ async def _run(url: str, work: Any) -> Any:
             return answer
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    try:
+        connection = await engine.connect()
+    except (OSError, DBAPIError, asyncpg.PostgresError) as error:
+        cause = getattr(error, "orig", None) or error
+        reason = f"{cause}".removeprefix(f"{type(cause)}: ") or type(error).__name__
+        raise DatabaseUnavailable(f"The database cannot be reached: {reason}") from error
+    try:
+        version = connection.dialect.server_version_info
+        if version is not None and version < OLDEST_SERVER:
+            raise DatabaseUnavailable(f"PostgreSQL 16 or newer is needed; this server is {version[0]}.")
+        yield connection
+    finally:
+        await connection.close()
 
 
 def newest() -> str:

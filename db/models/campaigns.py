@@ -1,8 +1,11 @@
 """Campaigns: plan, price, dates and status. Their numbers are computed, see metrics."""
 
+import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -16,7 +19,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.errors import Problem, invalid
 from db.models.base import Base, Key, Recorded, Reference, WorkspaceKey, amount_in_bounds, one_of
+from db.models.rules import amount_problems, text_problems
+
+_CURRENCY = re.compile("[A-Z]{3}")
 
 
 class CampaignStatus(StrEnum):
@@ -88,3 +95,23 @@ class Campaign(Base):
     created_by: Mapped[str | None]
     created_at: Mapped[Recorded]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+def problems(values: Mapping[str, Any]) -> list[Problem]:
+    """All that is wrong with the values of a campaign, each named by its column. Missing values are not wrong."""
+    found: list[Problem] = []
+    for name, longest in (("key", 200), ("name", 200), ("description", 10_000), ("objective", 2_000)):
+        if values.get(name) is not None:
+            found += text_problems(name, values[name], longest, may_be_empty=name in ("description", "objective"))
+    if values.get("currency") is not None and not _CURRENCY.fullmatch(values["currency"]):
+        found.append(invalid("A currency is three capital letters, as ISO 4217 has them.", "currency"))
+    for name in ("budget_amount", "cost_per_impression"):
+        if values.get(name) is not None:
+            found += amount_problems(name, values[name])
+    starts_on, ends_on = values.get("starts_on"), values.get("ends_on")
+    if starts_on is not None and ends_on is not None and ends_on < starts_on:
+        found.append(invalid("The campaign ends before it starts.", "ends_on"))
+    planned = values.get("total_impressions_planned")
+    if planned is not None and planned < 0:
+        found.append(invalid("This must be zero or more.", "total_impressions_planned"))
+    return found

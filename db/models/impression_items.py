@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import TypeVar
 
 from db.errors import Problem, conflict, invalid
-from db.models.base import AMOUNT_BOUND, AMOUNT_SCALE
+from db.models.rules import amount_problems, text_problems
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ _TEXTS = (
     ("session_id", 200),
     ("user_agent", 2000),
 )
+_texts_of = attrgetter(*(name for name, _ in _TEXTS))  # one call for all of them: this runs for every item
 _MAY_BE_EMPTY = frozenset({"device_type", "location", "region", "placement", "audience_label", "user_agent"})
 
 
@@ -61,8 +63,7 @@ class NewImpression:
     def problems(self, now: datetime) -> list[Problem]:
         """All that is wrong with it; empty for nearly every item, and then cheap."""
         found = [*_key_problems(self.key)]
-        for name, longest in _TEXTS:
-            value = getattr(self, name)
+        for (name, longest), value in zip(_TEXTS, _texts_of(self), strict=True):
             if value is not None and (not value or len(value) > longest or "\0" in value):
                 found.extend(text_problems(name, value, longest, may_be_empty=name in _MAY_BE_EMPTY))
         if self.ip_address is not None and not _is_address(self.ip_address):
@@ -134,26 +135,6 @@ class ImpressionState:
             return price if own is None else own
         earlier = change.charged_at < self.charged_at
         return change.cpi_rate if earlier and change.cpi_rate is not None else self.cpi_rate
-
-
-def text_problems(name: str, value: str, longest: int, *, may_be_empty: bool = False) -> Iterator[Problem]:
-    """What is wrong with a text: empty, too long, or holding the one character PostgreSQL cannot keep."""
-    if not may_be_empty and not value.strip():
-        yield invalid("This must not be empty.", name)
-    if len(value) > longest:
-        yield invalid(f"At most {longest} characters; there are {len(value)}.", name)
-    if "\0" in value:
-        yield invalid("A text cannot hold the character U+0000.", name)
-
-
-def amount_problems(name: str, amount: Decimal) -> Iterator[Problem]:
-    """What is wrong with an amount of money or a rate."""
-    if not amount.is_finite() or amount < 0:
-        yield invalid("This must be zero or more.", name)
-    elif amount >= AMOUNT_BOUND:
-        yield invalid("This must be below 10^15.", name)
-    elif -int(amount.as_tuple().exponent) > AMOUNT_SCALE:
-        yield invalid(f"At most {AMOUNT_SCALE} decimal places.", name)
 
 
 def _key_problems(key: str) -> Iterator[Problem]:

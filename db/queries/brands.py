@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import BigInteger, any_, func, insert, literal, select
+from sqlalchemy import BigInteger, Text, any_, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.engine import Reads, Rows, Transaction
 from db.keyset import Order, Page, PageRequest, page
@@ -44,3 +45,14 @@ async def create(transaction: Transaction, name: str) -> int:
     """Inserts a brand and answers its id."""
     statement = insert(Brand).values(workspace_id=transaction.workspace_id, name=name).returning(Brand.id)
     return int(await transaction.scalar(statement))
+
+
+async def create_missing(transaction: Transaction, names: Sequence[str]) -> dict[str, int]:
+    """Inserts brands, leaves alone those that are there, and answers the ids of all by name."""
+    values = [{"workspace_id": transaction.workspace_id, "name": name} for name in names]
+    unique = (Brand.workspace_id, Brand.name)
+    await transaction.run(upsert(Brand).values(values).on_conflict_do_nothing(index_elements=unique))
+    statement = select(Brand.name, Brand.id).where(
+        Brand.workspace_id == transaction.workspace_id, Brand.name == any_(literal(list(names), ARRAY(Text)))
+    )
+    return {row.name: row.id for row in await transaction.rows(statement)}

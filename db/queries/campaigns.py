@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Text, and_, any_, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.engine import Reads, Rows, Transaction
 from db.keyset import Order, Page, PageRequest, page
@@ -25,6 +26,8 @@ ORDERS = {
     "NAME": Order("campaigns:name", (func.lower(Campaign.name, type_=Text), Campaign.id)),
     "STARTS_ON": Order("campaigns:starts_on", (func.coalesce(Campaign.starts_on, WITHOUT_DATE), Campaign.id)),
 }
+
+_KEY = (Campaign.workspace_id, Campaign.key)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,21 @@ async def create(transaction: Transaction, values: Mapping[str, Any]) -> int:
     """Inserts a campaign and answers its id."""
     statement = insert(Campaign).values(workspace_id=transaction.workspace_id, **values).returning(Campaign.id)
     return int(await transaction.scalar(statement))
+
+
+async def create_missing(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts campaigns, all with the same columns, and leaves alone those whose key is there. No race is lost."""
+    if rows:
+        values = [{"workspace_id": transaction.workspace_id, **row} for row in rows]
+        await transaction.run(upsert(Campaign).values(values).on_conflict_do_nothing(index_elements=_KEY))
+
+
+async def ids_of_keys(transaction: Transaction, keys: Sequence[str]) -> dict[str, int]:
+    """The campaigns' ids by key; missing ones are left out."""
+    statement = select(Campaign.key, Campaign.id).where(
+        Campaign.workspace_id == transaction.workspace_id, Campaign.key == any_(literal(list(keys), ARRAY(Text)))
+    )
+    return {row.key: row.id for row in await transaction.rows(statement)}
 
 
 async def locked(transaction: Transaction, campaign_id: int) -> Any:

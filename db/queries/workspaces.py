@@ -1,11 +1,14 @@
 """Workspaces: found by key before a transaction can name one."""
 
 from collections.abc import Collection, Sequence
+from typing import NoReturn
 
+import asyncpg
 from sqlalchemy import BigInteger, Row, any_, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError
 
-from db.engine import Database, Reads, Rows
+from db.engine import Database, Reads, Rows, Transaction
 from db.models.workspaces import Workspace
 from db.queries.columns import pick
 
@@ -33,9 +36,38 @@ async def create(database: Database, key: str, name: str, time_zone: str, curren
         return int(await transaction.scalar(insert(Workspace).values(**values).returning(Workspace.id)))
 
 
+async def make(database: Database, key: str, name: str, time_zone: str, currency: str) -> str | None:
+    """Makes a workspace; answers what is wrong where the database refuses it."""
+    try:
+        await create(database, key, name, time_zone, currency)
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if isinstance(cause, asyncpg.InvalidParameterValueError):
+            return f"There is no time zone {time_zone!r}. Use an IANA name like Europe/Berlin."
+        return _REFUSALS.get(getattr(cause, "constraint_name", None) or "") or _reraise(error)
+    return None
+
+
+_REFUSALS = {
+    "workspaces_key_key": "A workspace of this key exists already.",
+    "workspaces_key_check": "A key is 1 to 63 lower case letters, digits, - and _, and begins with a letter or a digit.",
+    "workspaces_name_check": "A name has 1 to 200 characters.",
+    "workspaces_currency_check": "A currency is three capital letters, as ISO 4217 has them.",
+}
+
+
+def _reraise(error: Exception) -> NoReturn:
+    raise error
+
+
 async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
     """The workspaces of these ids that the transaction may see: its own."""
     statement = select(*pick(Workspace, {}, fields)).where(
         Workspace.id == reads.workspace_id, Workspace.id == any_(literal(list(ids), ARRAY(BigInteger)))
     )
     return await reads.rows(statement)
+
+
+async def currency(transaction: Transaction) -> str:
+    """The currency of the transaction's own workspace."""
+    return str(await transaction.scalar(select(Workspace.currency).where(Workspace.id == transaction.workspace_id)))

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from db import embedded
+from db import embedded, embedded_account
 from db.embedded import Cluster, Embedded, EmbeddedError
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,7 @@ def command(process: psutil.Process) -> list[str]:
 
 
 def ask(cluster: Cluster, sql: str) -> str:
-    psql = str(embedded._find_binaries()[1] / "psql")
+    psql = str(embedded_account.find_binaries()[1] / "psql")
     line = [psql, "-XAtq", "-h", str(cluster.socket_dir), "-U", "postgres", "-d", "groundswell", "-c", sql]
     return subprocess.run(line, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -338,7 +338,7 @@ def test_an_unwritable_directory_is_a_plain_error(open_dir: Path) -> None:
     )
     open_dir.chmod(0o555)
     # Root may write everywhere, so it becomes nobody, who needs the capability to read the virtualenv.
-    account = embedded._Account(65534, 65534, "dac_read_search") if os.geteuid() == 0 else embedded._Account()
+    account = embedded_account.Account(65534, 65534, "dac_read_search") if os.geteuid() == 0 else embedded_account.Account()
     done = account.run([sys.executable, "-c", code], open_dir, subprocess.PIPE, "")
     open_dir.chmod(0o755)
     assert "cannot be used: [Errno 13] Permission denied" in done.stdout
@@ -358,7 +358,7 @@ def test_as_root_a_closed_folder_stays_closed(tmp_path: Path, data_dir: Path) ->
 
 @as_root
 def test_as_root_an_open_folder_needs_no_capability(open_dir: Path) -> None:
-    if not all(embedded._allows(path, 65534, 65534) for path in embedded._find_binaries()[1].parents):
+    if not all(embedded_account.allows(path, 65534, 65534) for path in embedded_account.find_binaries()[1].parents):
         pytest.skip("the virtualenv is closed to nobody")
     with Embedded(open_dir / "data", durable=False) as cluster:
         status = Path(f"/proc/{postmaster(cluster)}/status").read_text()

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, any_, literal, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import TextClause, text
 
 from db.engine import Transaction
 from db.models.impression_items import ImpressionState, NewImpression
-from db.models.impressions import Impression
 from db.queries import campaigns, rollups
 from db.queries.impressions.counting import counters
 
@@ -75,34 +74,27 @@ async def _complete(transaction: Transaction, items: Any) -> None:
 
 
 async def _insert_fresh(transaction: Transaction, items: Mapping[str, NewImpression]) -> rollups.Deltas:
+    fresh = sorted(items.values(), key=lambda item: item.key)
     for _ in range(_ROUNDS):
         await transaction.run(text("SAVEPOINT recording"))
-        known = await _known(transaction, list(items))
-        fresh = sorted((item for key, item in items.items() if key not in known), key=lambda item: item.key)
         deltas = rollups.Deltas()
         if not fresh:
             return deltas
         unique = await _mark_unique(transaction, fresh, deltas)
-        if await _insert(transaction, fresh, unique) == len(fresh):
+        inserted = await _insert(transaction, fresh, unique)
+        if len(inserted) == len(fresh):
             for item, is_unique in zip(fresh, unique, strict=True):
                 deltas.add(item.campaign_id, item.occurred_at, counters(is_unique, _state(item)))
             return deltas
-        # Somebody recorded one of these keys meanwhile. What was claimed for it must not stand.
+        # Some keys are known, or somebody recorded them meanwhile. What was claimed for them must not stand.
+        # The insert itself says which: a look-up beforehand went through the wrong index, and so through the whole
+        # workspace for each batch, wherever the statistics did not know a new workspace yet.
         await transaction.run(text("ROLLBACK TO SAVEPOINT recording"))
+        fresh = [item for item in fresh if item.key in inserted]
     raise RuntimeError("recording lost every race for its keys")
 
 
-async def _known(transaction: Transaction, keys: list[str]) -> set[str]:
-    statement = select(Impression.key).where(
-        Impression.workspace_id == transaction.workspace_id,
-        Impression.key == any_(literal(keys, ARRAY(Text))),
-    )
-    return {row[0] for row in await transaction.rows(statement)}
-
-
-async def _mark_unique(
-    transaction: Transaction, items: Sequence[NewImpression], deltas: rollups.Deltas
-) -> list[bool]:
+async def _mark_unique(transaction: Transaction, items: Sequence[NewImpression], deltas: rollups.Deltas) -> list[bool]:
     """Claims the users that are new to their campaign, counts them as reach, and says which items are unique.
 
     An item is unique if the ad server says so, else if it is the first of its user: the first that was
@@ -129,13 +121,17 @@ async def _claim(transaction: Transaction, users: list[tuple[int, str]]) -> set[
         "campaign_id": [campaign_id for campaign_id, _ in users],
         "user_id": [user_id for _, user_id in users],
     }
-    return {(row[0], row[1]) for row in await transaction.rows(_CLAIM, values)}
+    return {(row.campaign_id, row.user_id) for row in await transaction.rows(_CLAIM, values)}
 
 
-async def _insert(transaction: Transaction, items: Sequence[NewImpression], unique: list[bool]) -> int:
-    values: dict[str, Any] = {name: [getattr(item, name) for item in items] for name in _COLUMNS}
-    values |= {"is_unique": unique, "workspace": transaction.workspace_id}
-    return await transaction.run(_INSERT, values)
+async def _insert(transaction: Transaction, items: Sequence[NewImpression], unique: list[bool]) -> set[str]:
+    """Inserts the items, as far as their keys are new, and answers the keys of those."""
+    columns: dict[str, Any] = {name: [getattr(item, name) for item in items] for name in _COLUMNS}
+    columns["is_unique"] = unique
+    # Most sources fill a few columns only; empty ones are not sent.
+    filled = {name: column for name, column in columns.items() if column.count(None) < len(column)}
+    rows = await transaction.rows(_inserting(tuple(filled)), {**filled, "workspace": transaction.workspace_id})
+    return {row[0] for row in rows}
 
 
 def _state(item: NewImpression) -> ImpressionState:
@@ -155,10 +151,14 @@ _CLAIM = text(
     "FROM unnest(CAST(:campaign_id AS bigint[]), CAST(:user_id AS text[])) AS new "
     "ON CONFLICT DO NOTHING RETURNING campaign_id, user_id"
 )
-_INSERT = text(
-    f"INSERT INTO impressions (workspace_id, {', '.join(_COLUMNS)}) "  # noqa: S608 - names of columns only
-    f"SELECT CAST(:workspace AS bigint), "
-    f"{', '.join(f'{name}::inet' if name == 'ip_address' else name for name in _COLUMNS)} "
-    f"FROM unnest({', '.join(f'CAST(:{name} AS {kind}[])' for name, kind in _COLUMNS.items())}) "
-    f"AS new ({', '.join(_COLUMNS)}) ON CONFLICT (workspace_id, key) DO NOTHING"
-)
+
+
+@cache
+def _inserting(names: tuple[str, ...]) -> TextClause:
+    arrays = ", ".join(f"CAST(:{name} AS {_COLUMNS[name]}[])" for name in names)
+    values = ", ".join(f"{name}::inet" if name == "ip_address" else name for name in names)
+    return text(
+        f"INSERT INTO impressions (workspace_id, {', '.join(names)}) "  # noqa: S608 - names of columns only
+        f"SELECT CAST(:workspace AS bigint), {values} FROM unnest({arrays}) AS new ({', '.join(names)}) "
+        "ON CONFLICT (workspace_id, key) DO NOTHING RETURNING key"
+    )

@@ -1,0 +1,54 @@
+"""One change: a transaction whose refusals are answers, and which is run again when it lost a race."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from db.engine import BadText, Database, Transaction
+from db.errors import Problem, Refused, invalid, problem_of
+
+T = TypeVar("T")
+
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What came of a change: its value, or the problems for which nothing was changed."""
+
+    value: T | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+
+async def change(
+    database: Database, workspace_id: int, work: Callable[[Transaction], Awaitable[T]]
+) -> Outcome[T]:
+    """Runs one transaction. What the work refuses, or a constraint finds, changes nothing and is answered.
+
+    The work may run more than once (a deadlock is broken by running it again), so it does nothing but SQL.
+    """
+    for attempt in range(_TRIES):
+        try:
+            async with database.write(workspace_id) as transaction:
+                return Outcome(await work(transaction))
+        except Refused as refused:
+            return Outcome(problems=list(refused.problems))
+        except BadText as error:
+            return Outcome(problems=[invalid(str(error))])
+        except IntegrityError as error:
+            problem = problem_of(error)
+            if problem is None:
+                raise
+            return Outcome(problems=[problem])
+        except DBAPIError as error:
+            if not _lost_a_race(error) or attempt + 1 == _TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _lost_a_race(error: DBAPIError) -> bool:
+    cause = getattr(error.orig, "__cause__", None)
+    return isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError)

@@ -1,0 +1,210 @@
+"""Who asks and what they may do: from a JSON Web Token to a Viewer, and which scope each root field needs."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import jwt
+import strawberry
+from graphql import FieldNode, FragmentSpreadNode, GraphQLError, OperationDefinitionNode, SelectionSetNode
+from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionResult
+
+from db.engine import Database
+from db.queries import workspaces
+from graph.errors import forbidden, unauthenticated
+
+
+@strawberry.enum(
+    description="What a credential may do. ENGAGE: may react, share and comment as the one actor that the "
+    "credential names. WRITE: for any actor, and everything else that changes."
+)
+class Scope(StrEnum):
+    """The scopes, as a token spells them in lower case."""
+
+    READ = "READ"
+    WRITE = "WRITE"
+    ENGAGE = "ENGAGE"
+    INGEST = "INGEST"
+    LIVE = "LIVE"
+    ADMIN = "ADMIN"
+
+
+ANY = frozenset(Scope)
+READ = frozenset({Scope.READ})
+WRITE = frozenset({Scope.WRITE})
+INGEST = frozenset({Scope.INGEST, Scope.WRITE})
+
+REQUIRED: Mapping[str, frozenset[Scope]] = {
+    "Query.viewer": ANY,
+    "Query.node": READ,
+    "Query.nodes": READ,
+    "Query.campaign": READ,
+    "Query.campaignByKey": READ,
+    "Query.campaigns": READ,
+    "Mutation.createBrand": WRITE,
+    "Mutation.createCampaign": WRITE,
+    "Mutation.updateCampaign": WRITE,
+    "Mutation.recordImpressions": INGEST,
+    "Mutation.updateImpressions": INGEST,
+}
+"""For each root field the scopes of which a credential needs one. A root field that is missing here is refused."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The end user that an ENGAGE credential names."""
+
+    user_id: str
+    profile_id: str | None = None
+    profile_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who calls: a member of staff or an API client, bound to one workspace."""
+
+    subject: str
+    workspace_id: int
+    scopes: frozenset[str]
+    actor: Actor | None = None
+
+
+class Authenticator:
+    """Verifies tokens: HS256 with a secret, or RS256 and ES256 with the keys of a JWKS address."""
+
+    def __init__(
+        self, database: Database, *, secret: str | None, jwks_url: str | None, audience: str | None, issuer: str | None
+    ) -> None:
+        self._directory = Directory(database)
+        self._secret = secret
+        # One algorithm family per kind of key: a public key must never pass as an HMAC secret.
+        self._keys = jwt.PyJWKClient(jwks_url, lifespan=300, timeout=5) if jwks_url else None
+        self._algorithms = ["RS256", "ES256"] if jwks_url else ["HS256"]
+        self._expected = {"audience": audience, "issuer": issuer}
+
+    async def viewer(self, authorization: str | None) -> Viewer | None:
+        """The viewer of an Authorization header; None without one. Raises UNAUTHENTICATED for a bad one."""
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise unauthenticated("The Authorization header must be: Bearer, a space, and a token.")
+        claims = await self._claims(token.strip())
+        workspace_id = await self._directory.id_of(_text(claims, "workspace"))
+        if workspace_id is None:
+            # The same words as for any other bad token: a token cannot ask which workspaces exist.
+            raise unauthenticated("The token is not valid here.")
+        scopes = frozenset(_text(claims, "scope").upper().split()) & frozenset(Scope.__members__)
+        return Viewer(_text(claims, "sub"), workspace_id, scopes, _actor(claims, scopes))
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        try:
+            key = await self._key(token)
+            options: Any = {"require": ["exp", "sub", "workspace"], "verify_aud": self._expected["audience"] is not None}
+            claims: dict[str, Any] = jwt.decode(
+                token, key, algorithms=self._algorithms, leeway=10, options=options, **self._expected
+            )
+        except jwt.ExpiredSignatureError:
+            raise unauthenticated("The token has expired.") from None
+        except jwt.PyJWTError:
+            raise unauthenticated("The token is not valid here.") from None
+        return claims
+
+    async def _key(self, token: str) -> Any:
+        if self._keys is None:
+            return self._secret
+        # Fetches over the network when it meets a new key, so never on the event loop.
+        return (await asyncio.to_thread(self._keys.get_signing_key_from_jwt, token)).key
+
+
+class Directory:
+    """Workspace ids by key, remembered for a minute."""
+
+    _LIFETIME = 60.0
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, tuple[int, float]] = {}
+
+    async def id_of(self, key: str) -> int | None:
+        """The id of the workspace with this key, or None. Only what exists is remembered."""
+        found, until = self._known.get(key, (None, 0.0))
+        if found is None or until < time.monotonic():
+            found = await workspaces.id_of(self._database, key)
+            if found is not None:
+                self._known[key] = (found, time.monotonic() + self._LIFETIME)
+        return found
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name, "")
+    if not isinstance(value, str) or "\0" in value:
+        raise unauthenticated(f"The token's claim {name!r} is not a text.")
+    return value
+
+
+def _actor(claims: Mapping[str, Any], scopes: frozenset[str]) -> Actor | None:
+    named = claims.get("actor")
+    if named is None:
+        if "ENGAGE" in scopes:
+            raise unauthenticated("A token with the scope engage must name an actor.")
+        return None
+    texts = [named.get(name) for name in ("userId", "profileId", "profileType")] if isinstance(named, dict) else [None]
+    if not texts[0] or not all(text is None or isinstance(text, str) for text in texts):
+        raise unauthenticated("The token's actor must have a userId and may have a profileId and a profileType.")
+    return Actor(*texts)
+
+
+class Access(SchemaExtension):
+    """Refuses an operation as a whole, before anything of it runs, if one root field needs what is not there."""
+
+    def on_execute(self) -> Iterator[None]:  # type: ignore[override]
+        refusal = self._refusal()
+        if refusal is not None:
+            self.execution_context.result = ExecutionResult(data=None, errors=[refusal])
+        yield
+
+    def _refusal(self) -> GraphQLError | None:
+        scopes = self.execution_context.context.scopes
+        for node, coordinate in self._root_fields():
+            allowed = REQUIRED.get(coordinate, frozenset())
+            if coordinate.partition(".")[2].startswith("__"):
+                continue
+            if scopes is None:
+                error = unauthenticated(f"{coordinate} needs a token: Authorization: Bearer ...")
+            elif allowed.isdisjoint(scopes):
+                names = " or ".join(sorted(scope.lower() for scope in allowed)) or "none that there is"
+                error = forbidden(f"{coordinate} needs a token with the scope {names}.")
+            else:
+                continue
+            return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
+        return None
+
+    def _root_fields(self) -> Iterator[tuple[FieldNode, str]]:
+        document = self.execution_context.graphql_document
+        operation = _operation(document, self.execution_context.operation_name)
+        fragments = {d.name.value: d for d in document.definitions if d.kind == "fragment_definition"}  # type: ignore[union-attr]
+        kind = operation.operation.value.title()
+        for node in _fields(operation.selection_set, fragments, set()):
+            yield node, f"{kind}.{node.name.value}"
+
+
+def _operation(document: Any, name: str | None) -> OperationDefinitionNode:
+    operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+    return next(d for d in operations if name is None or (d.name is not None and d.name.value == name))
+
+
+def _fields(selection_set: SelectionSetNode, fragments: Mapping[str, Any], seen: set[str]) -> Iterable[FieldNode]:
+    for node in selection_set.selections:
+        if isinstance(node, FieldNode):
+            yield node
+        elif not isinstance(node, FragmentSpreadNode):
+            yield from _fields(node.selection_set, fragments, seen)  # type: ignore[attr-defined]
+        elif node.name.value not in seen:
+            # Each fragment once, so that fragments of fragments stay linear.
+            seen.add(node.name.value)
+            yield from _fields(fragments[node.name.value].selection_set, fragments, seen)

@@ -1,0 +1,1 @@
+"""Campaigns: ``types`` and what hangs on them, ``metrics``, ``queries`` and ``mutations``."""

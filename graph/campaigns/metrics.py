@@ -1,0 +1,106 @@
+"""The numbers of a campaign. Each is computed on request, and only if it is selected."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import strawberry
+
+from graph.context import Info
+from graph.money import Money
+from graph.rates import percent
+from graph.scalars import BigInt
+from graph.selection import Selection, selection_of
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "reach": ("reach",),
+    "viewability_rate": ("viewable_impressions", "impressions"),
+    "click_through_rate": ("clicks", "impressions"),
+    "conversion_rate_per_impression": ("conversions", "impressions"),
+    "conversion_rate_per_click": ("conversions", "clicks"),
+    "impressions_delivered": ("impressions_charged",),
+    "spend": ("spend", "currency"),
+    "delivery_progress": ("impressions_charged", "total_impressions_planned"),
+}
+"""From a field to the numbers it is computed from, where that is not the number of its own name."""
+
+
+def needs_of(selected: Selection) -> frozenset[str]:
+    """The numbers that a selection of CampaignMetrics needs."""
+    return _needs(selected.names)
+
+
+def _needs(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(number for name in names for number in NEEDS.get(name, (name,)))
+
+
+@strawberry.type(
+    description="Every number is computed on request and only if selected. All that an impression did counts at the "
+    "impression's time. Percentages run 0-100 with two decimals, half up; null where the denominator is 0."
+)
+class CampaignMetrics:
+    """A view of a row of db.queries.metrics."""
+
+    total_impressions_planned: strawberry.Private[int | None]
+    currency: strawberry.Private[str]
+
+    impressions: BigInt = strawberry.field(description="Ad views that our own ad server observed.")
+    unique_impressions: BigInt = strawberry.field(
+        description="Impressions marked unique: as the ad server says, else the first of their userId."
+    )
+    reach: BigInt = strawberry.field(
+        description="Distinct userId over the whole window. Does not add up over windows."
+    )
+    viewable_impressions: BigInt = strawberry.field(description="Impressions that were measured as viewable.")
+    clicks: BigInt = strawberry.field(description="Impressions that were clicked; each counts once.")
+    conversions: BigInt = strawberry.field(description="Impressions that converted; each counts once.")
+    impressions_charged: BigInt = strawberry.field(description="Impressions that were charged.")
+
+    @strawberry.field(description="Viewable impressions over impressions, percent.")
+    def viewability_rate(self) -> float | None:
+        return percent(self.viewable_impressions, self.impressions)
+
+    @strawberry.field(description="Clicks over impressions, percent.")
+    def click_through_rate(self) -> float | None:
+        return percent(self.clicks, self.impressions)
+
+    @strawberry.field(description="Conversions over impressions, percent.")
+    def conversion_rate_per_impression(self) -> float | None:
+        return percent(self.conversions, self.impressions)
+
+    @strawberry.field(description="Conversions over clicks, percent; may exceed 100.")
+    def conversion_rate_per_click(self) -> float | None:
+        return percent(self.conversions, self.clicks)
+
+    @strawberry.field(
+        description="The older name of impressionsCharged.", deprecation_reason="Same number as impressionsCharged."
+    )
+    def impressions_delivered(self) -> BigInt:
+        return self.impressions_charged
+
+    @strawberry.field(description="Sum of the rates of charged impressions, unrounded, in the campaign's currency.")
+    def spend(root: strawberry.Parent[Any]) -> Money:  # noqa: N805 - a row, whose spend is a number
+        return Money(amount=root.spend, currency=root.currency)
+
+    @strawberry.field(description="Charged over planned impressions, percent, not capped; null without a plan.")
+    def delivery_progress(self) -> float | None:
+        planned = self.total_impressions_planned
+        return None if planned is None else percent(self.impressions_charged, planned)
+
+
+@strawberry.type(description="The numbers of one step of a series.")
+class CampaignMetricsPoint:
+    """A view of a row of a series: it holds both the start and the numbers."""
+
+    start: datetime = strawberry.field(description="Where the step starts in the workspace's calendar.")
+
+    @strawberry.field(description="The numbers of the step, as far as the window covers it.")
+    def metrics(root: strawberry.Parent[Any]) -> CampaignMetrics:  # noqa: N805 - the row is both
+        return root  # type: ignore[no-any-return]
+
+
+def point_needs(info: Info) -> frozenset[str]:
+    """The numbers that a selection of a series needs."""
+    return needs_of(selection_of(info).under("metrics"))
+
+

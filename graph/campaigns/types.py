@@ -1,0 +1,111 @@
+"""The campaign and what hangs on it."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from db.keyset import PageRequest
+from db.models.campaigns import CampaignStatus as Status
+from db.queries import campaigns, metrics
+from db.queries.impressions import reading
+from graph.brands import Brand, brand_of
+from graph.campaigns.metrics import CampaignMetrics, CampaignMetricsPoint, needs_of, point_needs
+from graph.connections import After, Before, Connection, First, Last, connection
+from graph.context import Info
+from graph.ids import Node, global_id
+from graph.impressions.filters import ImpressionFilter, filter_of
+from graph.money import Money
+from graph.scalars import BigInt
+from graph.selection import selection_of
+from graph.windows import TimeBucket, TimeWindow, window_of
+
+if TYPE_CHECKING:
+    from graph.impressions.types import Impression
+
+CampaignStatus = strawberry.enum(
+    Status, name="CampaignStatus", description="Where a campaign stands. COMPLETED and CANCELLED are final."
+)
+
+
+@strawberry.type(description="One thing for all sources: plan and price, dates, budget and status, and all its numbers.")
+class Campaign(Node):
+    """A view of a row of campaigns."""
+
+    id: strawberry.ID = global_id("Campaign")
+    key: str | None = strawberry.field(description="The caller's own key, unique in the workspace.")
+    name: str = strawberry.field(description="What people call it. Need not be unique.")
+    description: str | None = strawberry.field(description="Free text.")
+    objective: str | None = strawberry.field(description="What it is for, as free text.")
+    status: CampaignStatus = strawberry.field(description="Where it stands.")
+    starts_on: date | None = strawberry.field(description="First day, in the workspace's time zone.")
+    ends_on: date | None = strawberry.field(description="Last day, in the workspace's time zone.")
+    currency: str = strawberry.field(description="Of budget, prices and spend. Fixed once money was spent.")
+    total_impressions_planned: BigInt | None = strawberry.field(description="How many impressions were bought.")
+    created_by: str | None = strawberry.field(description="Subject of the viewer who created it.")
+    created_at: datetime = strawberry.field(description="When it was created.")
+    updated_at: datetime = strawberry.field(description="When it was last changed. Impressions do not change it.")
+
+    brand_id: strawberry.Private[int | None]
+    budget_amount: strawberry.Private[Decimal | None]
+
+    @strawberry.field(description="The brand it is for, if any.")
+    def brand(self, info: Info) -> Brand | None:
+        return brand_of(info, self.brand_id)  # type: ignore[no-any-return]
+
+    @strawberry.field(description="What may be spent, as configured. Not what was spent: see metrics.")
+    def budget(self) -> Money | None:
+        return _money(self.budget_amount, self.currency)
+
+    @strawberry.field(description="The price of an impression, for charges that come without a rate.")
+    def cost_per_impression(root: strawberry.Parent[Any]) -> Money | None:  # noqa: N805 - a row, whose price is a number
+        return _money(root.cost_per_impression, root.currency)
+
+    @strawberry.field(description="Ad views, newest first.")
+    async def impressions(
+        root: strawberry.Parent[Any],  # noqa: N805
+        info: Info,
+        filter: ImpressionFilter | None = None,  # noqa: A002
+        first: First = 20,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Annotated["Impression", strawberry.lazy("graph.impressions.types")]]:
+        loaders, which, request = info.context.loaders, filter_of(filter), PageRequest.of(first, after, last, before)
+        return await connection(  # type: ignore[no-any-return]
+            selection_of(info),
+            reading.NEWEST,
+            request,
+            lambda fields: loaders.many(reading.of_campaigns, (fields, which, request), root.id),
+            lambda: loaders.many(reading.count_of_campaigns, (which,), root.id),
+        )
+
+    @strawberry.field(description="The numbers of a window; of all time without one.")
+    def metrics(root: strawberry.Parent[Any], info: Info, window: TimeWindow | None = None) -> CampaignMetrics:  # noqa: N805
+        arguments = (needs_of(selection_of(info)), window_of(window))
+        return info.context.loaders.one(metrics.of_campaigns, arguments, root.id)  # type: ignore[return-value]
+
+    @strawberry.field(
+        description="The numbers step by step, in order of time, zero-filled; at most 1000 points. An open end of the "
+        "window stops at the campaign's first or last impression."
+    )
+    def metric_series(
+        root: strawberry.Parent[Any],  # noqa: N805
+        info: Info,
+        bucket: TimeBucket = TimeBucket.DAY,
+        window: TimeWindow | None = None,
+    ) -> list[CampaignMetricsPoint]:
+        arguments = (point_needs(info), bucket.value, window_of(window))
+        return info.context.loaders.group(metrics.series_of_campaigns, arguments, root.id)  # type: ignore[return-value]
+
+
+def _money(amount: Decimal | None, currency: str) -> Money | None:
+    return None if amount is None else Money(amount=amount, currency=currency)
+
+
+def campaign_of(info: Info, campaign_id: int | None) -> Any:
+    """The campaign of an id, with what the current field selects of it; null where there is none."""
+    if campaign_id is None:
+        return None
+    return info.context.loaders.one(campaigns.by_ids, (selection_of(info).names,), campaign_id)

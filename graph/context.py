@@ -1,0 +1,58 @@
+"""What a resolver gets: who asks, the operation's snapshot and loaders, and the way to change something."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import strawberry
+
+from db.changes import Outcome, change
+from db.engine import Database, Reads, Transaction
+from graph.access import Viewer
+from graph.errors import unauthenticated
+from graph.loaders import Loaders
+
+T = TypeVar("T")
+
+
+class Context:
+    """One operation's surroundings. Close it when the answer is complete."""
+
+    def __init__(self, database: Database, viewer: Viewer | None) -> None:
+        self._database = database
+        self._viewer = viewer
+        self._reads: Reads | None = None
+        self.loaders = Loaders(lambda: self.reads)
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who asks. Raises UNAUTHENTICATED where nobody said."""
+        if self._viewer is None:
+            raise unauthenticated("Send a token: Authorization: Bearer ...")
+        return self._viewer
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """What the viewer may do; None without a credential."""
+        return None if self._viewer is None else self._viewer.scopes
+
+    @property
+    def reads(self) -> Reads:
+        """The snapshot that all reads of this operation share."""
+        if self._reads is None:
+            self._reads = self._database.reads(self.viewer.workspace_id)
+        return self._reads
+
+    async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
+        """Runs one transaction; whatever is read of its result afterwards is read from a fresh snapshot."""
+        await self.close()
+        return await change(self._database, self.viewer.workspace_id, work)
+
+    async def close(self) -> None:
+        """Ends the snapshot; what is read afterwards opens another, with loaders of its own."""
+        reads, self._reads = self._reads, None
+        self.loaders = Loaders(lambda: self.reads)
+        if reads is not None:
+            await reads.close()
+
+
+Info = strawberry.Info[Context, None]

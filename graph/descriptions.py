@@ -1,0 +1,83 @@
+"""What arguments and enum values mean, where one sentence serves every place they stand in.
+
+Types and fields say it where they are defined. A test refuses a schema in which anything is left undescribed.
+"""
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    Undefined,
+)
+from strawberry import Schema
+
+ROOTS = {"Query": "Everything that can be asked.", "Mutation": "Everything that can be changed. Each change is one transaction."}
+
+ARGUMENTS = {
+    "filter": "Which rows. All that is given must hold.",
+    "orderBy": "In which order.",
+    "id": "A global id.",
+    "input": "What is to be done.",
+    "window": "On the time the facts occurred; all time without it.",
+    "bucket": "How wide a step is.",
+}
+
+ENUM_VALUES = {
+    "CampaignStatus.DRAFT": "Being written.",
+    "CampaignStatus.PLANNED": "Agreed, without a fixed start.",
+    "CampaignStatus.SCHEDULED": "Starts by itself on its date.",
+    "CampaignStatus.ACTIVE": "Running.",
+    "CampaignStatus.PAUSED": "Halted, may go on.",
+    "CampaignStatus.COMPLETED": "Ended as planned. Final.",
+    "CampaignStatus.FAILED": "Stopped by an error.",
+    "CampaignStatus.CANCELLED": "Called off. Final.",
+    "CampaignOrder.NEWEST": "The one created last comes first.",
+    "CampaignOrder.OLDEST": "The one created first comes first.",
+    "CampaignOrder.NAME": "By name, whatever the case of its letters.",
+    "CampaignOrder.STARTS_ON": "By first day; those without one come last.",
+    "Scope.READ": "May query.",
+    "Scope.WRITE": "May change everything, for any actor.",
+    "Scope.ENGAGE": "May engage as the actor that the credential names.",
+    "Scope.INGEST": "May record facts in batches.",
+    "Scope.LIVE": "May subscribe.",
+    "Scope.ADMIN": "May manage API clients.",
+    "TimeBucket.HOUR": "An hour of the local clock.",
+    "TimeBucket.DAY": "From midnight to midnight: 23 to 25 hours where clocks are moved.",
+    "TimeBucket.WEEK": "From Monday on.",
+    "TimeBucket.MONTH": "From the first of the month on.",
+    "UserErrorCode.INVALID": "A value is not allowed.",
+    "UserErrorCode.NOT_FOUND": "Something that is named is not there.",
+    "UserErrorCode.CONFLICT": "It does not fit what is there already.",
+    "UserErrorCode.FORBIDDEN": "The credential does not allow it.",
+    "UserErrorCode.TOO_LARGE": "It is more than is taken at once.",
+    "UserErrorCode.UNSUPPORTED_TYPE": "Things of this type are not taken.",
+    "UserErrorCode.LIMIT_REACHED": "A limit of the workspace is reached.",
+}
+
+
+def describe(schema: Schema) -> None:
+    """Fills in the descriptions of roots, arguments and enum values that have none of their own.
+
+    Takes back the default null that Python's signatures bring along: to leave a thing out says the same.
+    """
+    for name, kind in schema._schema.type_map.items():  # noqa: SLF001 - strawberry prints from this schema
+        if isinstance(kind, GraphQLEnumType):
+            for value_name, value in kind.values.items():
+                value.description = value.description or ENUM_VALUES.get(f"{name}.{value_name}")
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
+            kind.description = kind.description or ROOTS.get(name)
+            for field in kind.fields.values():
+                for argument_name, argument in field.args.items():
+                    argument.description = argument.description or ARGUMENTS.get(argument_name)
+                    _without_default_null(argument)
+        if isinstance(kind, GraphQLInputObjectType):
+            for input_field in kind.fields.values():
+                _without_default_null(input_field)
+
+
+def _without_default_null(place: GraphQLArgument | GraphQLInputField) -> None:
+    if place.default_value is None:
+        place.default_value = Undefined

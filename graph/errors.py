@@ -1,0 +1,111 @@
+"""Errors as the caller sees them.
+
+What the caller can fix in a change is a ``userErrors`` entry. Everything else is a top-level error with
+``extensions.code``; where it is our fault the message is masked, and an id leads to the whole story in the log.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+
+import strawberry
+import structlog
+from graphql import GraphQLError
+from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionContext
+
+from db.engine import BadText
+from db.errors import Problem, ProblemCode
+from db.keyset import BadPage
+from db.queries.metrics import TooManyPoints
+
+log = structlog.get_logger("groundswell.graph")
+
+UserErrorCode = strawberry.enum(
+    ProblemCode,
+    name="UserErrorCode",
+    description="What kind of problem the caller can fix.",
+)
+
+
+@strawberry.type(description="A problem that the caller can fix. Everything else is a top-level error.")
+class UserError:
+    """One entry of ``userErrors``."""
+
+    code: UserErrorCode = strawberry.field(description="The kind of problem.")
+    message: str = strawberry.field(description="What is wrong, for a person to read.")
+    field: list[str] = strawberry.field(description="The path of the field within the input.")
+
+    @classmethod
+    def of(cls, problem: Problem) -> "UserError":
+        """The entry for a problem, its path in the API's spelling."""
+        return cls(code=problem.code, message=problem.message, field=[camel(name) for name in problem.field])
+
+
+def user_errors(problems: Sequence[Problem]) -> list[UserError]:
+    """The entries for all problems, in order."""
+    return [UserError.of(problem) for problem in problems]
+
+
+def camel(name: str) -> str:
+    """A field's name as the API spells it."""
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+def bad_input(message: str) -> GraphQLError:
+    """The error for an argument of a query that makes no sense."""
+    return GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
+
+
+def unauthenticated(message: str) -> GraphQLError:
+    """The error for a credential that is missing or not good."""
+    return GraphQLError(message, extensions={"code": "UNAUTHENTICATED"})
+
+
+def forbidden(message: str) -> GraphQLError:
+    """The error for a credential without the scope that a field needs."""
+    return GraphQLError(message, extensions={"code": "FORBIDDEN"})
+
+
+class Masking(SchemaExtension):
+    """Gives every error a code and keeps our own faults to ourselves."""
+
+    def on_operation(self) -> Iterator[None]:  # type: ignore[override]
+        yield
+        result = self.execution_context.result
+        errors = getattr(result, "errors", None)
+        if errors:
+            result.errors = [_shown(error, self.execution_context) for error in errors]  # type: ignore[union-attr]
+
+
+def _shown(error: GraphQLError, execution: ExecutionContext) -> GraphQLError:
+    cause = error.original_error
+    if isinstance(cause, BadPage | BadText | TooManyPoints):
+        return _with(error, str(cause), {"code": "BAD_USER_INPUT"})
+    if cause is None or isinstance(cause, GraphQLError):
+        return _with(error, error.message, {"code": _code(error), **(error.extensions or {})})
+    error_id = secrets.token_hex(8)
+    log.error("operation failed", error_id=error_id, operation=execution.operation_name, path=error.path, exc_info=cause)
+    return _with(error, f"Something went wrong on our side. Error id: {error_id}", _ours(error_id))
+
+
+def _ours(error_id: str) -> dict[str, object]:
+    return {"code": "INTERNAL", "errorId": error_id}
+
+
+def _code(error: GraphQLError) -> str:
+    if type(error).__name__ == "GraphQLSyntaxError":
+        return "GRAPHQL_PARSE_FAILED"
+    # What was refused before anything ran has no path; a value that does not fit its type has one or is a variable.
+    return "BAD_USER_INPUT" if error.path or "Variable" in error.message else "GRAPHQL_VALIDATION_FAILED"
+
+
+def _with(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions,
+    )

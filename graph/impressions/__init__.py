@@ -1,0 +1,1 @@
+"""Impressions: ``types``, ``filters``, and ``mutations`` that record them and what became of them."""

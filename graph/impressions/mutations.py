@@ -1,0 +1,160 @@
+"""Recording impressions, and later what became of them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import strawberry
+
+from db.engine import Transaction
+from db.errors import Problem, Refused, not_found
+from db.models.impression_items import ImpressionChange, NewImpression
+from db.queries import campaigns
+from db.queries.impressions import recording, updating
+from graph import ids
+from graph.actors import ActorInput
+from graph.context import Info
+from graph.ingest import IngestPayload, check_size, refused_batch, rejected
+
+
+@strawberry.input(description="An impression to record.")
+class ImpressionInput:
+    """One item of recordImpressions."""
+
+    key: str = strawberry.field(description="Your own key, 1 to 200 characters, unique in the workspace. A repeated one counts once.")
+    actor: ActorInput | None = strawberry.field(default=None, description="Who saw it.")
+    audience_label: str | None = strawberry.field(default=None, description="The audience as free text.")
+    is_unique: bool | None = strawberry.field(
+        default=None, description="Whether it is the user's first on the campaign; found out here unless given."
+    )
+    is_viewable: bool | None = strawberry.field(default=None, description="Null: not measurable.")
+    viewable_duration_ms: int | None = strawberry.field(default=None, description="Milliseconds in view.")
+    clicked_at: datetime | None = strawberry.field(default=None, description="When it was clicked.")
+    converted_at: datetime | None = strawberry.field(default=None, description="When it converted.")
+    device_type: str | None = strawberry.field(default=None, description="At most 200 characters.")
+    location: str | None = strawberry.field(default=None, description="At most 200 characters.")
+    region: str | None = strawberry.field(default=None, description="At most 200 characters.")
+    placement: str | None = strawberry.field(default=None, description="At most 200 characters.")
+    cpi_rate: Decimal | None = strawberry.field(default=None, description="What it costs, in the campaign's currency.")
+    charged_at: datetime | None = strawberry.field(default=None, description="When it was charged.")
+    ip_address: str | None = strawberry.field(default=None, description="IPv4 or IPv6.")
+    user_agent: str | None = strawberry.field(default=None, description="At most 2000 characters.")
+    session_id: str | None = strawberry.field(default=None, description="At most 200 characters.")
+    occurred_at: datetime | None = strawberry.field(default=None, description="When it happened; now unless given.")
+
+
+@strawberry.input(description="Impressions of one campaign.")
+class RecordImpressionsInput:
+    """What recordImpressions takes."""
+
+    campaign_id: strawberry.ID = strawberry.field(description="The campaign that was shown.")
+    impressions: list[ImpressionInput] = strawberry.field(description="At most 1000.")
+
+
+@strawberry.input(description="What became of an impression that was recorded earlier. Name it by id or by key.")
+class ImpressionUpdateInput:
+    """One item of updateImpressions."""
+
+    id: strawberry.ID | None = strawberry.field(default=None, description="The impression's id, or give its key.")
+    key: str | None = strawberry.field(default=None, description="The impression's key, or give its id.")
+    is_viewable: bool | None = strawberry.field(default=None, description="Once viewable, it stays so.")
+    viewable_duration_ms: int | None = strawberry.field(default=None, description="Milliseconds in view; the longest stays.")
+    clicked_at: datetime | None = strawberry.field(default=None, description="A click; the earliest stays.")
+    converted_at: datetime | None = strawberry.field(default=None, description="A conversion; the earliest stays.")
+    charged_at: datetime | None = strawberry.field(default=None, description="A charge; the earliest stays, with its rate.")
+    cpi_rate: Decimal | None = strawberry.field(
+        default=None, description="The rate of the charge. Without one: the impression's own, else the campaign's price."
+    )
+
+
+@strawberry.input(description="What became of impressions, whatever campaigns they belong to.")
+class UpdateImpressionsInput:
+    """What updateImpressions takes."""
+
+    updates: list[ImpressionUpdateInput] = strawberry.field(description="At most 1000.")
+
+
+@strawberry.type
+class ImpressionMutation:
+    """The changes of this domain."""
+
+    @strawberry.mutation(description="Records up to 1000 impressions; a repeated key counts once.")
+    async def record_impressions(self, info: Info, input: RecordImpressionsInput) -> IngestPayload:  # noqa: A002
+        given, problems = input.impressions, dict[int, list[Problem]]()
+
+        async def work(transaction: Transaction) -> recording.Outcome:
+            check_size(given, "impressions")
+            campaign_id = ids.required("Campaign", input.campaign_id, "campaign_id")
+            if not await campaigns.for_recording(transaction, [campaign_id]):
+                raise Refused([not_found("No such campaign.", "campaign_id")])
+            items = _valid(given, campaign_id, problems)
+            return await recording.record(transaction, items)
+
+        outcome = await info.context.change(work)
+        if outcome.value is None:
+            return refused_batch(outcome.problems)
+        return IngestPayload(
+            accepted=outcome.value.accepted,
+            duplicates=outcome.value.duplicates,
+            rejected=rejected(problems, [item.key for item in given]),
+            user_errors=[],
+        )
+
+    @strawberry.mutation(
+        description="Clicks, conversions, viewability and charges of earlier impressions, named by key or id. An "
+        "update that changes nothing is a duplicate; one of an unknown impression is rejected as NOT_FOUND."
+    )
+    async def update_impressions(self, info: Info, input: UpdateImpressionsInput) -> IngestPayload:  # noqa: A002
+        given, problems = input.updates, dict[int, list[Problem]]()
+
+        async def work(transaction: Transaction) -> updating.Outcome:
+            check_size(given, "updates")
+            return await updating.update(transaction, _changes(given, problems))
+
+        outcome = await info.context.change(work)
+        if outcome.value is None:
+            return refused_batch(outcome.problems)
+        problems |= {index: [problem] for index, problem in outcome.value.refused.items()}
+        return IngestPayload(
+            accepted=outcome.value.accepted,
+            duplicates=outcome.value.duplicates,
+            rejected=rejected(problems, [item.key for item in given]),
+            user_errors=[],
+        )
+
+
+def _valid(given: Sequence[ImpressionInput], campaign_id: int, problems: dict[int, list[Problem]]) -> list[NewImpression]:
+    """The items without problems; the problems of the others by position."""
+    now, items = datetime.now(UTC), []
+    for index, item in enumerate(given):
+        new = _new(item, campaign_id, now)
+        found = new.problems(now)
+        if found:
+            problems[index] = found
+        else:
+            items.append(new)
+    return items
+
+
+def _new(item: ImpressionInput, campaign_id: int, now: datetime) -> NewImpression:
+    values = dict(vars(item))
+    actor: ActorInput | None = values.pop("actor")
+    if actor is not None:
+        values.update(vars(actor))
+    if values["occurred_at"] is None:
+        values["occurred_at"] = now
+    return NewImpression(campaign_id=campaign_id, **values)
+
+
+def _changes(given: Sequence[ImpressionUpdateInput], problems: dict[int, list[Problem]]) -> dict[int, ImpressionChange]:
+    now, changes = datetime.now(UTC), {}
+    for index, item in enumerate(given):
+        found: list[Problem] = []
+        values = vars(item) | {"id": ids.checked("Impression", item.id, found, "id")}
+        change = ImpressionChange(**values)
+        found += [problem for problem in change.problems(now) if problem.field != ("id",) or not found]
+        if found:
+            problems[index] = found
+        else:
+            changes[index] = change
+    return changes

@@ -1,0 +1,62 @@
+"""The impression."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import strawberry
+
+from graph.actors import Actor
+from graph.brands import Brand, brand_of
+from graph.campaigns.types import Campaign, campaign_of
+from graph.context import Info
+from graph.ids import Node, global_id
+
+
+@strawberry.type(description="One ad view that our own ad server observed, and what became of it.")
+class Impression(Node):
+    """A view of a row of impressions."""
+
+    id: strawberry.ID = global_id("Impression")
+    key: str = strawberry.field(description="The sender's own key, unique in the workspace.")
+    audience_label: str | None = strawberry.field(description="The audience as free text.")
+    is_unique: bool = strawberry.field(
+        description="As the ad server said, else whether it was the first recorded of this userId on this campaign; "
+        "false without a userId."
+    )
+    is_viewable: bool | None = strawberry.field(description="Null: not measurable.")
+    viewable_duration_ms: int | None = strawberry.field(description="How long it was in view, in milliseconds.")
+    clicked: bool = strawberry.field(description="Whether it was clicked.")
+    clicked_at: datetime | None = strawberry.field(description="The first click.")
+    converted: bool = strawberry.field(description="Whether it converted.")
+    converted_at: datetime | None = strawberry.field(description="The first conversion.")
+    device_type: str | None = strawberry.field(description="As the ad server calls it.")
+    location: str | None = strawberry.field(description="As the ad server calls it.")
+    region: str | None = strawberry.field(description="As the ad server calls it.")
+    placement: str | None = strawberry.field(description="As the ad server calls it.")
+    cpi_rate: Decimal | None = strawberry.field(
+        description="What this impression costs, in the campaign's currency: the rate that came with it or with its "
+        "charge, else the campaign's price when the charge was recorded."
+    )
+    charged: bool = strawberry.field(description="Whether it was charged.")
+    charged_at: datetime | None = strawberry.field(description="The first charge.")
+    ip_address: str | None = strawberry.field(description="IPv4 or IPv6.")
+    user_agent: str | None = strawberry.field(description="The browser's own words.")
+    session_id: str | None = strawberry.field(description="As the ad server calls it.")
+    occurred_at: datetime = strawberry.field(description="When it happened.")
+    created_at: datetime = strawberry.field(description="When it was recorded.")
+
+    campaign_id: strawberry.Private[int]
+    brand_id: strawberry.Private[int | None]
+
+    @strawberry.field(description="The campaign it belongs to.")
+    def campaign(self, info: Info) -> Campaign:
+        return campaign_of(info, self.campaign_id)  # type: ignore[no-any-return]
+
+    @strawberry.field(description="The campaign's brand when it was recorded, if any.")
+    def brand(self, info: Info) -> Brand | None:
+        return brand_of(info, self.brand_id)  # type: ignore[no-any-return]
+
+    @strawberry.field(description="Who saw it; null where that is not known.")
+    def actor(root: strawberry.Parent[Any]) -> Actor | None:  # noqa: N805 - the row is the actor's source too
+        return None if root.user_id is None else root

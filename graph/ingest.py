@@ -1,0 +1,58 @@
+"""Batches: each item is kept, known already, or rejected with its reason."""
+
+from collections.abc import Mapping, Sequence
+
+import strawberry
+
+from db.errors import Problem, ProblemCode, Refused
+from graph.errors import UserError, UserErrorCode, camel
+
+LARGEST_BATCH = 1000
+
+
+@strawberry.type(description="An item of a batch that was not taken. All the others were.")
+class RejectedItem:
+    """Names the item by its position, and the field in it."""
+
+    index: int = strawberry.field(description="The item's position in the input, from 0.")
+    key: str | None = strawberry.field(description="The item's key, if it has one.")
+    code: UserErrorCode = strawberry.field(description="The kind of problem.")
+    message: str = strawberry.field(description="What is wrong, for a person to read.")
+    field: list[str] = strawberry.field(description="The path of the field within the item.")
+
+
+@strawberry.type(description="What came of a batch.")
+class IngestPayload:
+    """Every item is accepted, a duplicate, or rejected."""
+
+    accepted: int = strawberry.field(description="Items that were new, or changed something.")
+    duplicates: int = strawberry.field(description="Items that were known already and changed nothing.")
+    rejected: list[RejectedItem] = strawberry.field(description="Items that were not taken, and why.")
+    user_errors: list[UserError] = strawberry.field(description="What is wrong with the batch as a whole: then nothing of it was taken.")
+
+
+def rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | None]) -> list[RejectedItem]:
+    """The entries for the rejected items, by position. An item with several problems has an entry for each."""
+    return [
+        RejectedItem(
+            index=index,
+            key=keys[index],
+            code=problem.code,
+            message=problem.message,
+            field=[camel(name) for name in problem.field],
+        )
+        for index in sorted(problems)
+        for problem in problems[index]
+    ]
+
+
+def refused_batch(problems: Sequence[Problem]) -> IngestPayload:
+    """The answer to a batch of which nothing was taken."""
+    return IngestPayload(accepted=0, duplicates=0, rejected=[], user_errors=[UserError.of(problem) for problem in problems])
+
+
+def check_size(items: Sequence[object], field: str) -> None:
+    """Raises Refused for a batch that is too large."""
+    if len(items) > LARGEST_BATCH:
+        message = f"At most {LARGEST_BATCH} items in a batch; there are {len(items)}."
+        raise Refused([Problem(ProblemCode.TOO_LARGE, message, (field,))])

@@ -1,0 +1,60 @@
+"""Anything by its global id."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import strawberry
+
+from db.queries import brands, campaigns, workspaces
+from db.queries.impressions import reading
+from graph import ids
+from graph.context import Info
+from graph.errors import bad_input
+from graph.ids import Node
+from graph.loaders import Fetch
+from graph.selection import selection_of
+
+MOST = 100
+
+FETCHES: dict[str, Fetch] = {
+    "Brand": brands.by_ids,
+    "Campaign": campaigns.by_ids,
+    "Impression": reading.by_ids,
+    "Workspace": workspaces.by_ids,
+}
+"""How each type is found by key. A type that is missing here cannot be found by ``node``."""
+
+
+@strawberry.type
+class NodeQuery:
+    """The root fields that Relay asks for."""
+
+    @strawberry.field(description="Anything by its global id; null where there is nothing.")
+    def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+        return _found(info, id)  # type: ignore[no-any-return]
+
+    @strawberry.field(description="Several things by their global ids, in the order of the ids; null where there is nothing.")
+    def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100.")],
+    ) -> list[Node | None]:
+        if len(ids) > MOST:
+            raise bad_input(f"At most {MOST} ids; there are {len(ids)}.")
+        return _each(info, ids)
+
+
+def _each(info: Info, global_ids: Sequence[str]) -> Any:
+    return [_found(info, global_id) for global_id in global_ids]
+
+
+def _found(info: Info, global_id: str) -> Any:
+    try:
+        type_name, key = ids.parts(global_id)
+    except ids.BadId as error:
+        raise bad_input(str(error)) from None
+    fetch = FETCHES.get(type_name)
+    if fetch is None:
+        raise bad_input(f"Nothing of the type {type_name} can be found by its id.")
+    fields = selection_of(info).names | {"typename"}
+    return info.context.loaders.one(fetch, (fields,), key)

@@ -1,0 +1,39 @@
+"""Joins the domains into one schema; printed to schema.graphql."""
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import merge_types
+
+from graph.access import Access
+from graph.brands import BrandMutation
+from graph.campaigns.mutations import CampaignMutation
+from graph.campaigns.queries import CampaignQuery
+from graph.campaigns.types import Campaign
+from graph.descriptions import describe
+from graph.errors import Masking
+from graph.impressions.mutations import ImpressionMutation
+from graph.impressions.types import Impression
+from graph.nodes import NodeQuery
+from graph.scalars import SCALARS
+from graph.workspaces import WorkspaceQuery
+
+Query = merge_types("Query", (NodeQuery, WorkspaceQuery, CampaignQuery))
+Mutation = merge_types("Mutation", (BrandMutation, CampaignMutation, ImpressionMutation))
+
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema, without its own log of every error: Masking logs those that are our fault."""
+
+    def process_errors(self, errors: object, execution_context: object = None) -> None:
+        """Nothing."""
+
+
+schema = Schema(
+    query=Query,
+    mutation=Mutation,
+    types=[Campaign, Impression],
+    config=StrawberryConfig(scalar_map=SCALARS),
+    extensions=[Access, Masking],
+)
+describe(schema)

@@ -1,0 +1,131 @@
+"""Serving: one process with its database, from the first line it prints to the last connection it closes."""
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import structlog
+import uvicorn
+
+from db.engine import Database
+from db.migrate import upgrade
+from graph.app import build_app
+from graph.logs import configure_logging
+from graph.opening import database_at
+from graph.settings import Settings, SettingsError
+from graph.tokens import make_token
+from jobs import demo
+
+GRACE_SECONDS = 10
+
+log = structlog.get_logger("groundswell.serve")
+
+
+def serve(settings: Settings, *, with_demo: bool) -> None:
+    """Serves until it is told to stop. Raises SettingsError, EmbeddedError and DatabaseUnavailable."""
+    configure_logging(settings.log_level)
+    _stop_on_signals()
+    # What can be said at once is said at once: before a database is started.
+    with _only_one(settings), _listening(settings) as listener:
+        settings.signing_secret()
+        with database_at(settings) as url:
+            before, after = asyncio.run(upgrade(url))
+            if before != after:
+                log.info("migrated", revision=after)
+            loaded = asyncio.run(_load_demo(url)) if with_demo else False
+            _welcome(settings, listener, with_demo=with_demo, loaded=loaded)
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    build_app(settings, url),
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    timeout_graceful_shutdown=GRACE_SECONDS,
+                )
+            )
+            server.run(sockets=[listener])
+
+
+def _stop_on_signals() -> None:
+    """Ctrl-C and SIGTERM end this process by way of its own cleaning up, also before and after uvicorn."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise SystemExit(0)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """One server on a data directory. On a database of its own, as many as one likes."""
+    if settings.database_url is not None:
+        yield
+        return
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.data_dir / "serve.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise SettingsError(
+                f"Groundswell is already running on this data directory ({file.read().strip() or 'starting'}). "
+                "Stop it, or choose another --data-dir and --port."
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}, {_address(settings.host, settings.port)}")
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SettingsError(
+                f"Port {settings.port} on {settings.host} cannot be used: {os.strerror(error.errno or 0).lower()}. "
+                "Choose another with --port."
+            ) from None
+        # Taken only: clients are let in when uvicorn listens.
+        yield listener
+
+
+async def _load_demo(url: str) -> bool:
+    database = Database(url)
+    try:
+        return await demo.load(database)
+    finally:
+        await database.close()
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _welcome(settings: Settings, listener: socket.socket, *, with_demo: bool, loaded: bool) -> None:
+    address = _address(settings.host, listener.getsockname()[1])
+    print(f"\nGroundswell answers on {address}/graphql (GraphiQL in a browser, GraphQL by POST).")
+    if loaded:
+        print("The demo workspace was loaded: 24 campaigns and their impressions.")
+    secret = settings.signing_secret()
+    if settings.development and secret is not None:
+        scopes = ("read", "write", "ingest")
+        token = make_token(secret, subject="developer", workspace="demo", scopes=scopes, ttl=timedelta(days=30))
+        query = json.dumps({"query": "{ campaigns(first: 3) { nodes { name metrics { impressions clickThroughRate } } } }"})
+        print("Without JWT_SECRET or JWT_JWKS_URL it listens on this machine only, and this token is good for 30 days:")
+        print(f"\n{token}\n")
+        if with_demo:
+            print(f"Try:\n  curl -s {address}/graphql -H 'Content-Type: application/json' \\")
+            print(f"    -H 'Authorization: Bearer {token}' \\\n    -d '{query}'\n")
+    print("Ctrl-C stops it.", flush=True)

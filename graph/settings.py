@@ -1,0 +1,157 @@
+"""Settings: read once from the environment, at the door."""
+
+import ipaddress
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SECRET_BYTES = 32
+_SCHEMES = ("postgres", "postgresql", "postgresql+asyncpg")
+
+
+class SettingsError(ValueError):
+    """A setting makes no sense. The message is for the user."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that can be set. The names in capitals are environment variables."""
+
+    database_url: str | None
+    """DATABASE_URL: a PostgreSQL server, 16 or newer. None: the embedded one below ``data_dir``."""
+    data_dir: Path
+    """GROUNDSWELL_DATA_DIR: the embedded database, the development secret, locks."""
+    host: str
+    port: int
+    jwt_secret: str | None
+    """JWT_SECRET: signs and verifies tokens with HS256; at least 32 bytes."""
+    jwks_url: str | None
+    """JWT_JWKS_URL: where the public keys are that verify RS256 and ES256 tokens."""
+    jwt_audience: str | None
+    """JWT_AUDIENCE: what a token's aud must be."""
+    jwt_issuer: str | None
+    """JWT_ISSUER: what a token's iss must be."""
+    pool_size: int
+    """DATABASE_POOL_SIZE: connections that stay open."""
+    pool_overflow: int
+    """DATABASE_POOL_OVERFLOW: connections that come and go beyond those."""
+    pool_timeout: float
+    """DATABASE_POOL_TIMEOUT: seconds that a request waits for a connection."""
+    log_level: str
+    """LOG_LEVEL: debug, info, warning or error."""
+
+    @classmethod
+    def from_env(
+        cls,
+        environ: Mapping[str, str],
+        *,
+        data_dir: Path | None = None,
+        host: str | None = None,
+        port: int | None = None,
+    ) -> "Settings":
+        """Reads and checks the environment; what is given here wins. Raises SettingsError."""
+        settings = cls(
+            database_url=_database_url(environ.get("DATABASE_URL")),
+            data_dir=(data_dir or Path(environ.get("GROUNDSWELL_DATA_DIR") or ".groundswell")).absolute(),
+            host=host or "127.0.0.1",
+            port=8000 if port is None else port,
+            jwt_secret=_secret(environ.get("JWT_SECRET")),
+            jwks_url=_jwks_url(environ.get("JWT_JWKS_URL")),
+            jwt_audience=environ.get("JWT_AUDIENCE") or None,
+            jwt_issuer=environ.get("JWT_ISSUER") or None,
+            pool_size=_whole(environ, "DATABASE_POOL_SIZE", 10, least=1),
+            pool_overflow=_whole(environ, "DATABASE_POOL_OVERFLOW", 10, least=0),
+            pool_timeout=_whole(environ, "DATABASE_POOL_TIMEOUT", 10, least=1),
+            log_level=_level(environ.get("LOG_LEVEL") or "info"),
+        )
+        settings._check_together()
+        return settings
+
+    @property
+    def development(self) -> bool:
+        """Whether tokens are signed with a secret made up here: then only this machine may ask."""
+        return self.jwt_secret is None and self.jwks_url is None
+
+    def signing_secret(self) -> str | None:
+        """The secret that signs tokens; the development secret where none is set; None where JWKS verifies."""
+        return development_secret(self.data_dir) if self.development else self.jwt_secret
+
+    def _check_together(self) -> None:
+        if self.jwt_secret and self.jwks_url:
+            raise SettingsError("Set JWT_SECRET or JWT_JWKS_URL, not both: a token is verified in one way.")
+        if self.development and not _is_loopback(self.host):
+            raise SettingsError(
+                f"Without JWT_SECRET or JWT_JWKS_URL the server listens on this machine only, not on {self.host}: "
+                "set one of them, or use --host 127.0.0.1."
+            )
+
+
+def development_secret(data_dir: Path) -> str:
+    """The secret of a data directory that nobody set one for. Made once, readable by its owner only."""
+    path = data_dir / "jwt-secret"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=data_dir, delete=False) as file:  # 0600 from the start
+        file.write(secrets.token_hex(SECRET_BYTES))
+    try:
+        # A link appears whole or not at all, and the first of two that start at once wins.
+        os.link(file.name, path)
+    except FileExistsError:
+        pass
+    finally:
+        Path(file.name).unlink()
+    return path.read_text().strip()
+
+
+def _database_url(given: str | None) -> str | None:
+    if not given:
+        return None
+    scheme, separator, rest = given.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        raise SettingsError("DATABASE_URL must begin with postgresql://")
+    return f"postgresql+asyncpg://{rest}"
+
+
+def _secret(given: str | None) -> str | None:
+    if given and len(given.encode()) < SECRET_BYTES:
+        raise SettingsError(f"JWT_SECRET must be at least {SECRET_BYTES} bytes long, e.g. from: openssl rand -hex 32")
+    return given or None
+
+
+def _jwks_url(given: str | None) -> str | None:
+    if not given:
+        return None
+    url = urlsplit(given)
+    if url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname or "")):
+        return given
+    raise SettingsError("JWT_JWKS_URL must be an https:// address: whoever can change it on its way can sign tokens.")
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
+    given = environ.get(name)
+    if not given:
+        return default
+    if not given.isascii() or not given.isdigit() or int(given) < least:
+        raise SettingsError(f"{name} must be a whole number, {least} or more; it is {given!r}.")
+    return int(given)
+
+
+def _level(given: str) -> str:
+    if given.lower() not in ("debug", "info", "warning", "error"):
+        raise SettingsError(f"LOG_LEVEL must be debug, info, warning or error; it is {given!r}.")
+    return given.lower()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,66 @@
+"""GraphQL over HTTP: who asks, one context per operation, JSON in and out."""
+
+from typing import Any
+
+import orjson
+from graphql import GraphQLError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.asgi import GraphQL
+from strawberry.http.ides import GraphQL_IDE
+from strawberry.types import ExecutionResult
+
+from db.engine import Database
+from graph.access import Authenticator
+from graph.context import Context
+from graph.schema import schema
+
+
+class GraphQLView(GraphQL[Context, None]):
+    """The endpoint. A bad credential is answered with 401 before anything of the operation is looked at."""
+
+    def __init__(self, database: Database, authenticator: Authenticator, ide: GraphQL_IDE | None = "graphiql") -> None:
+        super().__init__(schema, graphql_ide=ide, subscription_protocols=())
+        self._database = database
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        try:
+            await super().__call__(scope, receive, send)
+        except GraphQLError as error:
+            body = orjson.dumps({"data": None, "errors": [error.formatted]})
+            await Response(body, 401, media_type="application/json")(scope, receive, send)
+
+    async def get_context(self, request: Any, response: Any) -> Context:
+        """Who asks. Raises UNAUTHENTICATED for a credential that is not good."""
+        viewer = await self._authenticator.viewer(request.headers.get("authorization"))
+        return Context(self._database, viewer)
+
+    async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the operation and ends its snapshot, whatever came of it."""
+        context: Context = kwargs["context"]
+        try:
+            return await super().execute_operation(*args, **kwargs)
+        finally:
+            await context.close()
+
+    async def process_result(self, request: Request, result: ExecutionResult) -> Any:
+        """The answer as the protocol has it."""
+        return await super().process_result(request, result)
+
+    def create_response(self, response_data: Any, sub_response: Response) -> Response:
+        """The HTTP response; 401 where a credential is missing."""
+        errors = response_data.get("errors", ()) if isinstance(response_data, dict) else ()
+        if any(error.get("extensions", {}).get("code") == "UNAUTHENTICATED" for error in errors):
+            sub_response.status_code = 401
+        return super().create_response(response_data, sub_response)
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Reads a body. Raises ValueError for what is no JSON."""
+        return orjson.loads(data)
+
+    def encode_json(self, data: object) -> bytes:
+        """Writes an answer."""
+        return orjson.dumps(data)

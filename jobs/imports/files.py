@@ -1,0 +1,192 @@
+"""The rows of a file: CSV with a header, or JSON Lines; either may be gzipped, told by content and not by name."""
+
+import codecs
+import csv
+import gzip
+import io
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import orjson
+
+from jobs.imports.errors import ImportFailedError
+
+LONGEST_LINE = 1 << 20
+"""Bytes. What is longer is cut, and so rejected, instead of filling the memory."""
+_SAMPLE = 100  # objects of a JSON Lines file from which its columns are told
+_BUFFER = 1 << 17
+_GZIP = b"\x1f\x8b"
+_DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A row that could not be taken apart: why, and its text."""
+
+    message: str
+    text: str
+
+
+Row: TypeAlias = Sequence[str] | dict[str, Any]
+"""The fields of a CSV row in the order of the header, or the object of a JSON line."""
+
+
+class Source:
+    """An opened file. Iterating gives its rows; blank lines are none."""
+
+    def __init__(self, raw: BinaryIO, text: BinaryIO) -> None:
+        self._raw = raw
+        self._rows: _Csv | _JsonLines = _JsonLines(text) if _starts_an_object(text) else _Csv(text)
+        self.columns = self._rows.columns
+        """The header of a CSV file; what the first objects of a JSON Lines file name."""
+        self.is_csv = isinstance(self._rows, _Csv)
+
+    def __iter__(self) -> Iterator[Row | Malformed]:
+        try:
+            yield from self._rows
+        except _DAMAGE as error:
+            raise ImportFailedError(_damaged(error)) from None
+
+    def position(self) -> int:
+        """How many bytes of the file, as it lies on the disk, were taken so far."""
+        return self._raw.tell()
+
+    def named(self, row: Row) -> dict[str, Any]:
+        """A row with its columns' names."""
+        return row if isinstance(row, dict) else dict(zip(self.columns, row, strict=True))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """Opens a file and reads its header. Raises ImportFailedError where it is not what can be imported."""
+    try:
+        raw = path.open("rb", buffering=_BUFFER)
+    except OSError as error:
+        raise ImportFailedError(f"{path} cannot be read: {error.strerror}.") from None
+    with raw:
+        try:
+            source = Source(raw, _unpacked(raw))
+        except _DAMAGE as error:
+            raise ImportFailedError(_damaged(error)) from None
+        yield source
+
+
+def _unpacked(raw: Any) -> Any:
+    if not raw.peek(2).startswith(_GZIP):
+        return raw
+    # GzipFile reads line by line in Python; a buffer around it does so in C.
+    unzipped: Any = gzip.GzipFile(fileobj=raw, mode="rb")
+    return io.BufferedReader(unzipped, _BUFFER)
+
+
+def _damaged(error: Exception) -> str:
+    cut = isinstance(error, EOFError)
+    what = "The gzip file ends too early: it was cut off" if cut else f"The gzip file is damaged ({error})"
+    return f"{what}. What was read before is imported; repair the file and import it again, known rows do no harm."
+
+
+def _starts_an_object(text: Any) -> bool:
+    head = text.peek(4)
+    if head.startswith(codecs.BOM_UTF8):
+        text.read(len(codecs.BOM_UTF8))
+        head = text.peek(4)
+    if not head:
+        raise ImportFailedError("The file is empty.")
+    if head.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)) or b"\0" in head[:4]:
+        raise ImportFailedError("The file is not text in UTF-8.")
+    start = head.lstrip()[:1]
+    if start == b"[":
+        raise ImportFailedError("The file starts like a JSON array. JSON Lines is needed: one object a line.")
+    return bool(start == b"{")
+
+
+class _Csv:
+    def __init__(self, text: BinaryIO) -> None:
+        self._lines = _Lines(text)
+        try:
+            self.columns = [name.strip() for name in next(csv.reader(self._lines, strict=True), [])]
+        except csv.Error as error:
+            raise ImportFailedError(f"The header cannot be read: {error}.") from None
+        if self._lines.broken:
+            raise ImportFailedError("The header is not text in UTF-8.")
+
+    def __iter__(self) -> Iterator[Row | Malformed]:
+        lines, width = self._lines, len(self.columns)
+        reader = csv.reader(lines, strict=True)
+        while True:
+            lines.taken.clear()
+            lines.broken = False
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield self._malformed(f"This is not CSV: {error}.")
+                continue
+            if len(row) == width and not lines.broken:
+                yield row
+            elif lines.broken:
+                yield self._malformed("This is not text in UTF-8.")
+            elif row:
+                yield self._malformed(f"{len(row)} fields where the header has {width}.")
+
+    def _malformed(self, message: str) -> Malformed:
+        # A quote that never closes runs over many lines: only the first is at fault, the others are read again.
+        first, *others = self._lines.taken
+        self._lines.returned.extendleft(reversed(others))
+        return Malformed(message, _shown(first))
+
+
+class _Lines:
+    """Decodes line by line, so that one bad byte costs one row. An iterator that can take lines back."""
+
+    def __init__(self, text: BinaryIO) -> None:
+        self._read = iter(partial(text.readline, LONGEST_LINE), b"")
+        self.taken: list[bytes] = []
+        self.returned: deque[bytes] = deque()
+        self.broken = False
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        raw = self.returned.popleft() if self.returned else next(self._read)
+        self.taken.append(raw)
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            self.broken = True
+            return _shown(raw)
+
+
+class _JsonLines:
+    def __init__(self, text: BinaryIO) -> None:
+        self._read = iter(partial(text.readline, LONGEST_LINE), b"")
+        self._sample = [line for _, line in zip(range(_SAMPLE), self._read, strict=False)]
+        objects = (row for line in self._sample if isinstance(row := _object(line), dict))
+        self.columns = list(dict.fromkeys(name for row in objects for name in row))
+
+    def __iter__(self) -> Iterator[Row | Malformed]:
+        for lines in (self._sample, self._read):
+            for line in lines:
+                row = _object(line)
+                if row is not None:
+                    yield row
+
+
+def _object(line: bytes) -> dict[str, Any] | Malformed | None:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return Malformed(f"This is not JSON: {error}.", _shown(line)) if line.strip() else None
+    return row if isinstance(row, dict) else Malformed("This is not a JSON object.", _shown(line))
+
+
+def _shown(line: bytes) -> str:
+    return line.decode(errors="backslashreplace").rstrip("\r\n")

@@ -1,0 +1,157 @@
+"""Which column, or which text made of columns, feeds which field. Compiled once; no parsing per row."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
+from string import Formatter
+from typing import Any, TypeAlias
+
+from jobs.imports.errors import ImportFailedError
+from jobs.imports.files import Row, Source
+
+LINE = "line"
+"""The placeholder that is the number of the row, from 1."""
+FLAGS = {"clicked": "clicked_at", "converted": "converted_at", "charged": "charged_at"}
+"""Fields that say whether something happened, and the field that says when."""
+CAMPAIGN = "campaign"
+"""The field that names the campaign by its key."""
+FIELDS = (
+    "key",
+    "user_id",
+    "profile_id",
+    "profile_type",
+    "audience_label",
+    "is_unique",
+    "is_viewable",
+    "viewable_duration_ms",
+    "clicked_at",
+    "converted_at",
+    "device_type",
+    "location",
+    "region",
+    "placement",
+    "cpi_rate",
+    "charged_at",
+    "ip_address",
+    "user_agent",
+    "session_id",
+    "occurred_at",
+    *FLAGS,
+    CAMPAIGN,
+)
+
+Getter: TypeAlias = Callable[[Row, int], Any]
+"""From a row and its number to what a field gets: None or an empty string where there is nothing."""
+
+
+def camel(field: str) -> str:
+    """A field's name as the GraphQL schema writes it."""
+    first, *others = field.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+_BY_NAME = {name: field for field in FIELDS for name in (field, camel(field))}
+
+
+def parse(options: Iterable[str]) -> dict[str, str]:
+    """Reads ``field=template`` options into templates by field. Raises ImportFailedError."""
+    templates: dict[str, str] = {}
+    for option in options:
+        name, equals, template = option.partition("=")
+        field = _BY_NAME.get(name.strip())
+        if not equals or not template:
+            raise ImportFailedError(f"--map {option}: it must read field=column or field=text-with-{{column}}.")
+        if field is None:
+            names = ", ".join(map(camel, FIELDS))
+            raise ImportFailedError(f"--map {option}: no field {name.strip()!r}. There are: {names}.")
+        if field in templates:
+            raise ImportFailedError(f"--map {option}: {camel(field)} is mapped twice.")
+        _slots(option, template)
+        templates[field] = template
+    return templates
+
+
+def compiled(source: Source, templates: Mapping[str, str], required: Sequence[str]) -> dict[str, Getter]:
+    """A getter for each field that the file feeds: as mapped, or from a column of its own name.
+
+    Raises ImportFailedError where a column is missing without which no row could be taken.
+    """
+    getters: dict[str, Getter] = {}
+    for field in FIELDS:
+        template = templates.get(field)
+        if template is not None:
+            getters[field] = _getter(source, f"{camel(field)}={template}", template)
+        else:
+            own = next((name for name in (camel(field), field) if name in source.columns), None)
+            if own is not None:
+                getters[field] = _column(source, own)
+    missing = [camel(field) for field in required if field not in getters]
+    if missing:
+        raise ImportFailedError(
+            f"Nothing in the file gives {' and '.join(missing)}. {_columns(source)} {_advice(missing)}"
+        )
+    return getters
+
+
+def _advice(missing: Sequence[str]) -> str:
+    advice = f"Map one with --map {missing[0]}=COLUMN, or make it of several, --map '{missing[0]}=text-{{COLUMN}}'"
+    return f"{advice}; {{line}} is the row's number." + (
+        " Or name one campaign for all rows with --campaign." if camel(CAMPAIGN) in missing else ""
+    )
+
+
+def _columns(source: Source) -> str:
+    return f"It has the columns {', '.join(source.columns)}." if source.columns else "It has no columns."
+
+
+def _slots(option: str, template: str) -> list[tuple[str, str | None]]:
+    """The literal texts of a template, each with the placeholder that follows it."""
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ImportFailedError(f"--map {option}: {error}.") from None
+    if any(name == "" or spec or conversion for _, name, spec, conversion in parts):
+        raise ImportFailedError(f"--map {option}: a placeholder is the name of a column in braces, nothing else.")
+    return [(literal, name) for literal, name, _, _ in parts]
+
+
+def _getter(source: Source, option: str, template: str) -> Getter:
+    slots = _slots(option, template)
+    names = [name for _, name in slots if name is not None]
+    plain = None if names else "".join(literal for literal, _ in slots)
+    columns = [name for name in names if name != LINE] if plain is None else [plain]
+    unknown = [name for name in columns if name not in source.columns]
+    # A column may be missing from the first objects of a JSON Lines file; a header is complete.
+    if unknown and (source.is_csv or unknown == columns):
+        raise ImportFailedError(f"--map {option}: the file has no column {unknown[0]!r}. {_columns(source)}")
+    return _filled(source, slots) if plain is None else _column(source, plain)
+
+
+def _column(source: Source, name: str) -> Getter:
+    if not source.is_csv:
+        return lambda row, line: row.get(name)  # type: ignore[union-attr]
+    if source.columns.count(name) > 1:
+        raise ImportFailedError(f"The file has several columns named {name!r}.")
+    take: Any = itemgetter(source.columns.index(name))
+    return lambda row, line: take(row)
+
+
+def _filled(source: Source, slots: Sequence[tuple[str, str | None]]) -> Getter:
+    """A text with its placeholders filled in; nothing where it has columns and all of them are empty."""
+    pattern = "".join(literal.replace("%", "%%") + ("" if name is None else "%s") for literal, name in slots)
+    names = [name for _, name in slots if name is not None]
+    getters = [_number if name == LINE else _column(source, name) for name in names]
+    columns = [place for place, name in enumerate(names) if name != LINE]
+    if source.is_csv and len(columns) == len(names) > 1:
+        take: Any = itemgetter(*map(source.columns.index, names))  # all columns in one call
+        return lambda row, line: pattern % values if any(values := take(row)) else None
+
+    def fill(row: Row, line: int) -> str | None:
+        values = ["" if (value := get(row, line)) is None else value for get in getters]
+        empty = columns and all(values[place] == "" for place in columns)
+        return None if empty else pattern % tuple(values)
+
+    return fill
+
+
+def _number(row: Row, line: int) -> int:
+    return line

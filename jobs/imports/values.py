@@ -1,0 +1,92 @@
+"""From what a file says to a value of an impression. Each parser raises ValueError with a message for the user."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jobs.imports.errors import ImportFailedError
+
+Parser = Callable[[Any], Any]
+
+_YES = frozenset({"true", "t", "yes", "y", "1"})
+_NO = frozenset({"false", "f", "no", "n", "0"})
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MILLISECONDS = 10**11  # as seconds this is the year 5138, as milliseconds 1973
+
+
+def text(raw: Any) -> str:
+    """A text as it stands; JSON's numbers are taken for their digits."""
+    if isinstance(raw, str):
+        return raw
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        raise ValueError("This must be a text.")
+    return str(raw)
+
+
+def boolean(raw: Any) -> bool:
+    """True or false, spelt in one of the usual ways."""
+    word = str(raw).strip().lower()
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise ValueError("This must be true or false (or 1, 0, yes, no, t, f).")
+
+
+def whole_number(raw: Any) -> int:
+    """An integer of at most 18 digits."""
+    digits = str(raw).strip()
+    if not re.fullmatch(r"[+-]?\d{1,18}", digits, re.ASCII):
+        raise ValueError("This must be a whole number.")
+    return int(digits)
+
+
+def amount(raw: Any) -> Decimal:
+    """A decimal number, with a point."""
+    digits = str(raw).strip()
+    if not _NUMBER.fullmatch(digits):
+        raise ValueError("This must be a decimal number.")
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        raise ValueError("This must be a decimal number.") from None
+
+
+def moment(zone: tzinfo | None) -> Parser:
+    """A parser of times: ISO 8601, or seconds or milliseconds since 1970 where all are digits.
+
+    A time without an offset is one of the zone's clock (the earlier one where the clock shows it twice).
+    """
+
+    def parse(raw: Any) -> datetime:
+        at = _moment(raw if isinstance(raw, str) else str(raw))
+        if at.tzinfo is not None:
+            return at
+        if zone is None:
+            raise ValueError("A time without an offset; --time-zone says which zone it is in.")
+        return at.replace(tzinfo=zone)
+
+    return parse
+
+
+def _moment(written: str) -> datetime:
+    try:
+        if written.isdecimal() and written.isascii():
+            number = int(written)
+            unit = timedelta(milliseconds=1) if number >= _FIRST_MILLISECONDS else timedelta(seconds=1)
+            return _EPOCH + number * unit
+        return datetime.fromisoformat(written.strip())
+    except (ValueError, OverflowError):
+        raise ValueError("This is not a time as RFC 3339 writes it, nor seconds or milliseconds since 1970.") from None
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """The zone of a name. Raises ImportFailedError where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ImportFailedError(f"No such time zone: {name}. Names look like Europe/Berlin or UTC.") from None

@@ -1,0 +1,108 @@
+"""A real PostgreSQL for the tests, a migrated template, and a clone of it for each test."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from hypothesis import settings
+from sqlalchemy import event, make_url
+
+from db import migrate
+from db.embedded import Embedded
+from db.engine import Database
+from db.queries import workspaces
+from tests.api import Api, build
+
+# How long one example takes is no property of the code.
+settings.register_profile("groundswell", deadline=None)
+settings.load_profile("groundswell")
+
+UrlOf = Callable[[str], str]
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def url_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UrlOf]:
+    """URLs of databases on the test server: DATABASE_URL's, or an embedded one that is thrown away."""
+    given = os.environ.get("DATABASE_URL")
+    if given:
+        url = make_url(given).set(drivername="postgresql+asyncpg")
+        yield lambda name: url.set(database=name).render_as_string(hide_password=False)
+        return
+    with Embedded(tmp_path_factory.mktemp("postgres"), durable=False) as cluster:
+        yield cluster.url
+
+
+async def admin(url_of: UrlOf, *statements: str) -> None:
+    """Runs statements outside of any database that is being made or dropped."""
+    url = make_url(url_of("postgres"))
+    connection = await asyncpg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def template(url_of: UrlOf) -> Iterator[str]:
+    """The name of a migrated database that nothing is ever connected to."""
+    name = f"groundswell_template_{os.getpid()}"
+    asyncio.run(admin(url_of, f"CREATE DATABASE {name}"))
+    asyncio.run(migrate.upgrade(url_of(name)))
+    yield name
+    asyncio.run(admin(url_of, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def database_url(url_of: UrlOf, template: str) -> AsyncIterator[str]:
+    """A database of this test's own, migrated and empty."""
+    name = f"groundswell_test_{os.getpid()}_{next(_numbers)}"
+    await admin(url_of, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield url_of(name)
+    await admin(url_of, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A pool on this test's database."""
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def workspace(database: Database) -> int:
+    """The id of the workspace ``test``."""
+    return await workspaces.create(database, "test", "Test", "Europe/Berlin", "EUR")
+
+
+@pytest.fixture
+async def other_workspace(database: Database) -> int:
+    """The id of the workspace ``other``, of which ``test`` must never see anything."""
+    return await workspaces.create(database, "other", "Other", "UTC", "USD")
+
+
+@pytest.fixture
+async def api(database_url: str, workspace: int, tmp_path: Path) -> AsyncIterator[Api]:
+    """The whole application on this test's database, asked as somebody who may do everything in ``test``."""
+    async with build(database_url, tmp_path) as api:
+        yield api
+
+
+@pytest.fixture
+def statements(api: Api) -> Iterator[list[str]]:
+    """The SQL that the application executes, in order."""
+    seen: list[str] = []
+    engine = api.database.engine.sync_engine
+
+    def record(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", record)
+    yield seen
+    event.remove(engine, "before_cursor_execute", record)

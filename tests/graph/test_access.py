@@ -1,0 +1,118 @@
+"""Who may do what: every root field as nobody, as somebody without its scope, and with tokens that are not good."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from graphql import GraphQLNonNull, get_named_type, is_input_object_type, is_list_type, is_scalar_type
+
+from graph.access import ANY, REQUIRED, Scope
+from graph.schema import schema
+from tests.api import Api, token
+
+ROOT_FIELDS = {
+    f"{kind}.{name}": field
+    for kind in ("Query", "Mutation")
+    for name, field in schema._schema.type_map[kind].fields.items()  # type: ignore[attr-defined]
+}
+
+
+def example(kind: Any) -> str:
+    """A value of an input type with nothing but what must be given."""
+    if isinstance(kind, GraphQLNonNull):
+        return example(kind.of_type)
+    if is_list_type(kind):
+        return "[]"
+    if is_input_object_type(kind):
+        required = [(n, f.type) for n, f in kind.fields.items() if isinstance(f.type, GraphQLNonNull)]
+        return "{" + ", ".join(f"{name}: {example(of)}" for name, of in required) + "}"
+    assert is_scalar_type(kind)
+    return '"Q2FtcGFpZ246MQ=="'
+
+
+def call(coordinate: str) -> str:
+    """An operation with only this root field."""
+    kind, name = coordinate.split(".")
+    field = ROOT_FIELDS[coordinate]
+    required = [f"{n}: {example(a.type)}" for n, a in field.args.items() if isinstance(a.type, GraphQLNonNull)]
+    arguments = f"({', '.join(required)})" if required else ""
+    selection = "{ __typename }" if hasattr(get_named_type(field.type), "fields") else ""
+    return f"{kind.lower()} {{ {name}{arguments} {selection} }}"
+
+
+def test_the_table_names_every_root_field_and_no_other() -> None:
+    assert set(REQUIRED) == set(ROOT_FIELDS)
+
+
+@pytest.mark.parametrize("coordinate", sorted(ROOT_FIELDS))
+async def test_nobody_gets_nothing(api: Api, coordinate: str) -> None:
+    code, _ = await api.as_(None).error(call(coordinate))
+    assert code == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("coordinate", sorted(set(ROOT_FIELDS) - {c for c, scopes in REQUIRED.items() if scopes == ANY}))
+async def test_a_field_needs_its_scope(api: Api, coordinate: str) -> None:
+    others = [scope.lower() for scope in Scope if scope not in REQUIRED[coordinate] and scope != Scope.ENGAGE]
+    code, message = await api.as_(token(scopes=others)).error(call(coordinate))
+    assert (code, message.split(" needs ")[0]) == ("FORBIDDEN", coordinate)
+    for scope in REQUIRED[coordinate]:
+        assert "errors" not in await api.as_(token(scopes=[scope.lower()])).ask(call(coordinate))
+
+
+async def test_one_forbidden_field_refuses_the_operation_whole(api: Api) -> None:
+    operation = 'mutation { ...F } fragment F on Mutation { a: createBrand(input: {name: "A"}) { brand { id } } }'
+    assert (await api.as_(token(scopes=["read", "ingest"])).error(operation))[0] == "FORBIDDEN"
+    assert (await api.data("{ viewer { workspace { brands { totalCount } } } }"))["viewer"]["workspace"]["brands"] == {
+        "totalCount": 0
+    }
+
+
+async def test_the_viewer_says_what_the_credential_says(api: Api) -> None:
+    credential = token(scopes=["engage", "read"], actor={"userId": "u", "profileId": "p"})
+    answer = await api.as_(credential).data("{ viewer { subject scopes actor { userId profileId profileType } workspace { name } } }")
+    assert answer["viewer"] == {
+        "subject": "ada",
+        "scopes": ["READ", "ENGAGE"],
+        "actor": {"userId": "u", "profileId": "p", "profileType": None},
+        "workspace": {"name": "Test"},
+    }
+
+
+def signed(algorithm: str, key: str, **claims: Any) -> str:
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    return jwt.encode({"sub": "a", "workspace": "test", "scope": "read", "exp": expires, **claims}, key, algorithm)
+
+
+@pytest.mark.parametrize(
+    ("credential", "message"),
+    [
+        ("x", "The token is not valid here."),
+        (signed("HS256", "another secret, which is also 32 bytes long"), "The token is not valid here."),
+        (signed("none", ""), "The token is not valid here."),
+        (token(workspace="nowhere"), "The token is not valid here."),
+        (token(exp=datetime.now(UTC) - timedelta(minutes=1)), "The token has expired."),
+        (token(scopes=["engage"]), "A token with the scope engage must name an actor."),
+        (token(actor={"profileId": "p"}), "The token's actor must have a userId and may have a profileId and a profileType."),
+        (token(scope=["read"]), "The token's claim 'scope' is not a text."),
+        ("", "The Authorization header must be: Bearer, a space, and a token."),
+    ],
+)
+async def test_a_bad_token_is_refused(api: Api, credential: str, message: str) -> None:
+    response = await api.client.post(
+        "/graphql", json={"query": "{ __typename }"}, headers={"authorization": f"Bearer {credential}"}
+    )
+    [error] = response.json()["errors"]
+    assert (response.status_code, error["extensions"]["code"], error["message"]) == (401, "UNAUTHENTICATED", message)
+
+
+async def test_a_token_without_an_end_is_refused(api: Api) -> None:
+    endless = jwt.encode({"sub": "a", "workspace": "test", "scope": "read"}, "x" * 32, "HS256")
+    assert (await api.as_(endless).error("{ viewer { subject } }"))[0] == "UNAUTHENTICATED"
+
+
+async def test_the_schema_is_there_for_everybody(api: Api) -> None:
+    assert await api.as_(None).data("{ __typename __schema { queryType { name } } }") == {
+        "__typename": "Query",
+        "__schema": {"queryType": {"name": "Query"}},
+    }

@@ -1,0 +1,149 @@
+"""Another workspace's things do not exist: in every place that takes an id, they answer as what never was."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
+from sqlalchemy import text
+
+from db.engine import Database
+from graph.schema import schema
+from tests.api import Api, token
+from tests.facts import at, create_campaign, record
+
+PLACES = {
+    "Query.node(id:)": "query ($id: ID!) { node(id: $id) { id } }",
+    "Query.nodes(ids:)": "query ($id: ID!) { nodes(ids: [$id]) { id } }",
+    "Query.campaign(id:)": "query ($id: ID!) { campaign(id: $id) { id name metrics { impressions } } }",
+    "CampaignFilter.brandId": "query ($id: ID!) { campaigns(filter: {brandId: $id}) { totalCount nodes { id } } }",
+    "CreateCampaignInput.brandId": 'mutation ($id: ID!) { createCampaign(input: {name: "X", brandId: $id}) '
+    "{ campaign { id } userErrors { code message field } } }",
+    "UpdateCampaignInput.id": 'mutation ($id: ID!) { updateCampaign(input: {id: $id, name: "X"}) '
+    "{ campaign { id } userErrors { code message field } } }",
+    "UpdateCampaignInput.brandId": "mutation ($id: ID!, $mine: ID!) { updateCampaign(input: {id: $mine, brandId: $id}) "
+    "{ campaign { id } userErrors { code message field } } }",
+    "RecordImpressionsInput.campaignId": 'mutation ($id: ID!) { recordImpressions(input: {campaignId: $id, impressions: '
+    '[{key: "x"}]}) { accepted duplicates userErrors { code message field } } }',
+    "ImpressionUpdateInput.id": 'mutation ($id: ID!) { updateImpressions(input: {updates: [{id: $id, clickedAt: '
+    '"2026-03-01T00:00:00Z"}]}) { accepted rejected { code message field } } }',
+}
+KINDS = {
+    "Query.node(id:)": ("Campaign", "Brand", "Impression", "Workspace"),
+    "Query.nodes(ids:)": ("Campaign", "Brand", "Impression", "Workspace"),
+    "Query.campaign(id:)": ("Campaign",),
+    "CampaignFilter.brandId": ("Brand",),
+    "CreateCampaignInput.brandId": ("Brand",),
+    "UpdateCampaignInput.id": ("Campaign",),
+    "UpdateCampaignInput.brandId": ("Brand",),
+    "RecordImpressionsInput.campaignId": ("Campaign",),
+    "ImpressionUpdateInput.id": ("Impression",),
+}
+
+
+def places_that_take_an_id() -> set[str]:
+    """Every argument and input field of the type ID, by coordinate."""
+    found = set()
+    for name, kind in schema._schema.type_map.items():
+        if isinstance(kind, GraphQLInputObjectType):
+            found |= {f"{name}.{field}" for field, f in kind.fields.items() if get_named_type(f.type).name == "ID"}
+        if isinstance(kind, GraphQLObjectType) and not name.startswith("__"):
+            for field_name, field in kind.fields.items():
+                ids = [a for a, argument in field.args.items() if get_named_type(argument.type).name == "ID"]
+                found |= {f"{name}.{field_name}({a}:)" for a in ids}
+    return found
+
+
+@pytest.fixture
+async def foreign(api: Api, other_workspace: int) -> AsyncIterator[dict[str, str]]:
+    """Ids of things of the other workspace."""
+    theirs = api.as_(token(workspace="other"))
+    brand = await theirs.data('mutation { createBrand(input: {name: "Theirs"}) { brand { id } } }')
+    campaign_id = await create_campaign(theirs, key="theirs", brandId=brand["createBrand"]["brand"]["id"])
+    await record(theirs, campaign_id, [{"key": "theirs", "occurredAt": at()}])
+    answer = await theirs.data(
+        "query ($id: ID!) { viewer { workspace { id } } campaign(id: $id) { impressions { nodes { id } } } }", id=campaign_id
+    )
+    yield {
+        "Campaign": campaign_id,
+        "Brand": brand["createBrand"]["brand"]["id"],
+        "Impression": answer["campaign"]["impressions"]["nodes"][0]["id"],
+        "Workspace": answer["viewer"]["workspace"]["id"],
+    }
+
+
+MISSING = {
+    "Campaign": "Q2FtcGFpZ246OTk5OTk5",
+    "Brand": "QnJhbmQ6OTk5OTk5",
+    "Impression": "SW1wcmVzc2lvbjo5OTk5OTk=",
+    "Workspace": "V29ya3NwYWNlOjk5OTk5OQ==",
+}
+
+
+def test_every_place_that_takes_an_id_is_tried() -> None:
+    assert places_that_take_an_id() == set(PLACES)
+
+
+@pytest.mark.parametrize("place", sorted(PLACES))
+async def test_foreign_reads_as_missing(api: Api, foreign: dict[str, str], place: str) -> None:
+    mine = {"mine": await create_campaign(api)} if "$mine" in PLACES[place] else {}
+    for kind in KINDS[place]:
+        hidden = await api.ask(PLACES[place], id=foreign[kind], **mine)
+        assert hidden == await api.ask(PLACES[place], id=MISSING[kind], **mine)
+
+
+async def test_foreign_keys_are_free_and_find_nothing(api: Api, foreign: dict[str, str]) -> None:
+    assert await api.data('{ campaignByKey(key: "theirs") { id } }') == {"campaignByKey": None}
+    campaign_id = await create_campaign(api, key="theirs")
+    assert (await record(api, campaign_id, [{"key": "theirs", "occurredAt": at()}]))["accepted"] == 1
+
+
+async def test_row_level_security_alone_is_enough(
+    api: Api, foreign: dict[str, str], workspace: int, other_workspace: int, database: Database
+) -> None:
+    tables = ("workspaces", "brands", "campaigns", "impressions", "campaign_totals", "campaign_buckets")
+    for table in tables:
+        everything = text(f"SELECT count(*) FROM {table}")
+        async with database.write(workspace) as transaction:
+            assert await transaction.scalar(everything) == (1 if table == "workspaces" else 0)
+        async with database.write(other_workspace) as transaction:
+            assert await transaction.scalar(everything) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE campaigns SET name = 'stolen'",
+        "DELETE FROM impressions",
+        "UPDATE workspaces SET name = 'stolen' WHERE key = 'other'",
+    ],
+)
+async def test_row_level_security_hides_from_changes(
+    api: Api, foreign: dict[str, str], workspace: int, database: Database, statement: str
+) -> None:
+    async with database.write(workspace) as transaction:
+        assert await transaction.run(text(statement)) == 0
+
+
+async def test_row_level_security_refuses_rows_for_others(
+    workspace: int, other_workspace: int, database: Database
+) -> None:
+    with pytest.raises(Exception, match="row-level security"):
+        async with database.write(workspace) as transaction:
+            await transaction.run(text(f"INSERT INTO brands (workspace_id, name) VALUES ({other_workspace}, 'x')"))
+
+
+async def test_a_row_cannot_point_into_another_workspace(
+    api: Api, foreign: dict[str, str], workspace: int, database: Database, tmp_path: Path
+) -> None:
+    async with database.everywhere() as transaction:
+        brand_id: Any = await transaction.scalar(text("SELECT id FROM brands"))
+    with pytest.raises(Exception, match="campaigns_workspace_id_brand_id_fkey"):
+        async with database.write(workspace) as transaction:
+            await transaction.run(
+                text(
+                    "INSERT INTO campaigns (workspace_id, name, status, currency, brand_id) "
+                    f"VALUES ({workspace}, 'x', 'DRAFT', 'EUR', {brand_id})"
+                )
+            )
