@@ -19,7 +19,8 @@ from db import tenancy
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 CHANGE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
-Rows = Sequence[Row[Any]]
+AnyRow = Row[*tuple[Any, ...]]
+Rows = Sequence[AnyRow]
 _GONE = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, OSError)
 
 
@@ -38,7 +39,7 @@ class Transaction:
         """All rows of a statement."""
         return (await self._execute(statement, values)).all()
 
-    async def row(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Row[Any] | None:
+    async def row(self, statement: Executable, values: Mapping[str, Any] | None = None) -> AnyRow | None:
         """The only row of a statement, or None."""
         return (await self._execute(statement, values)).one_or_none()
 
@@ -52,7 +53,7 @@ class Transaction:
 
     async def _execute(self, statement: Executable, values: Mapping[str, Any] | None) -> CursorResult[Any]:
         try:
-            return await self._connection.execute(statement, values)  # type: ignore[return-value]
+            return await self._connection.execute(statement, values)
         except DBAPIError as error:
             if isinstance(getattr(error.orig, "__cause__", None), asyncpg.CharacterNotInRepertoireError):
                 raise BadText("A text cannot hold the character U+0000.") from None
@@ -82,7 +83,7 @@ class Reads:
         async with self._turn:
             return await (await self._begun()).rows(statement, values)
 
-    async def row(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Row[Any] | None:
+    async def row(self, statement: Executable, values: Mapping[str, Any] | None = None) -> AnyRow | None:
         """The only row of a statement, or None."""
         async with self._turn:
             return await (await self._begun()).row(statement, values)

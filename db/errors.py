@@ -28,7 +28,7 @@ class Problem:
     field: tuple[str, ...]
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a fault
+class Refused(Exception):
     """A change was refused and nothing was changed. Holds all that is wrong."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -27,16 +27,16 @@ class Order:
     """A total order. The columns are never null and the last one is unique within the list."""
 
     name: str
-    columns: tuple[ColumnElement[Any], ...]
+    columns: tuple[Any, ...]
     descending: bool = False
 
     def labelled(self) -> list[ColumnElement[Any]]:
         """The columns as a page's statement selects them, for the cursors."""
         return [column.label(f"cursor_{index}") for index, column in enumerate(self.columns)]
 
-    def cursor(self, row: Row[Any]) -> str:
+    def cursor(self, row: Row[*tuple[Any, ...]]) -> str:
         """The opaque cursor of a row of this order's page."""
-        values = [_plain(row._mapping[f"cursor_{index}"]) for index in range(len(self.columns))]
+        values = [_plain(getattr(row, f"cursor_{index}")) for index in range(len(self.columns))]
         return base64.urlsafe_b64encode(json.dumps([self.name, *values], separators=(",", ":")).encode()).decode()
 
     def values(self, cursor: str) -> tuple[Any, ...]:
@@ -91,12 +91,12 @@ class Page:
     """The rows of a page in the list's order, and whether there are more on either side."""
 
     order: Order
-    rows: Sequence[Row[Any]] = ()
+    rows: Sequence[Row[*tuple[Any, ...]]] = ()
     has_next: bool = False
     has_previous: bool = False
 
     @classmethod
-    def of(cls, order: Order, request: PageRequest, rows: Sequence[Row[Any]]) -> "Page":
+    def of(cls, order: Order, request: PageRequest, rows: Sequence[Row[*tuple[Any, ...]]]) -> "Page":
         """A page out of what its statement answered: one row more than asked for says that there are more."""
         more = len(rows) > request.size
         rows = rows[: request.size]
@@ -105,7 +105,7 @@ class Page:
         return cls(order, rows, has_next=more, has_previous=request.after is not None)
 
 
-def page(statement: Select[Any], order: Order, request: PageRequest) -> Select[Any]:
+def page(statement: Select[*tuple[Any, ...]], order: Order, request: PageRequest) -> Select[*tuple[Any, ...]]:
     """The statement of one page, with one row more than the page holds."""
     key = tuple_(*order.columns)
     for cursor, is_after in ((request.after, True), (request.before, False)):
@@ -119,14 +119,17 @@ def page(statement: Select[Any], order: Order, request: PageRequest) -> Select[A
 
 
 def page_per_parent(
-    statement: Select[Any], parent: ColumnElement[int], order: Order, request: PageRequest, ids: Sequence[int]
-) -> Select[Any]:
+    statement: Select[*tuple[Any, ...]], parent: Any, order: Order, request: PageRequest, ids: Sequence[int]
+) -> Select[*tuple[Any, ...]]:
     """One statement that pages the children of every parent; each row says whose it is in ``parent_id``."""
     parents = func.unnest(literal(list(ids), ARRAY(BigInteger))).table_valued("id").render_derived("parents")
     children = page(statement.where(parent == parents.c.id), order, request).lateral("children")
     position = [column.desc() if order.descending != request.backward else column.asc() for column in _keys(children)]
-    return select(parents.c.id.label("parent_id"), children).select_from(parents).join(children, literal(True)).order_by(
-        parents.c.id, *position
+    return (
+        select(parents.c.id.label("parent_id"), children)
+        .select_from(parents)
+        .join(children, literal(True))
+        .order_by(parents.c.id, *position)
     )
 
 

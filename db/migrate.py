@@ -26,7 +26,7 @@ _ONE_MIGRATOR = 7_316_240_021
 OLDEST_SERVER = (16,)
 
 
-class DatabaseUnavailable(Exception):  # noqa: N818 - a state of the world, told to the user
+class DatabaseUnavailable(Exception):
     """The database cannot be reached or used. The message is for the user."""
 
 

@@ -84,7 +84,7 @@ class Authenticator:
         # One algorithm family per kind of key: a public key must never pass as an HMAC secret.
         self._keys = jwt.PyJWKClient(jwks_url, lifespan=300, timeout=5) if jwks_url else None
         self._algorithms = ["RS256", "ES256"] if jwks_url else ["HS256"]
-        self._expected = {"audience": audience, "issuer": issuer}
+        self._audience, self._issuer = audience, issuer
 
     async def viewer(self, authorization: str | None) -> Viewer | None:
         """The viewer of an Authorization header; None without one. Raises UNAUTHENTICATED for a bad one."""
@@ -104,9 +104,14 @@ class Authenticator:
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
             key = await self._key(token)
-            options: Any = {"require": ["exp", "sub", "workspace"], "verify_aud": self._expected["audience"] is not None}
             claims: dict[str, Any] = jwt.decode(
-                token, key, algorithms=self._algorithms, leeway=10, options=options, **self._expected
+                token,
+                key,
+                algorithms=self._algorithms,
+                leeway=10,
+                audience=self._audience,
+                issuer=self._issuer,
+                options={"require": ["exp", "sub", "workspace"], "verify_aud": self._audience is not None},
             )
         except jwt.ExpiredSignatureError:
             raise unauthenticated("The token has expired.") from None
@@ -162,7 +167,7 @@ def _actor(claims: Mapping[str, Any], scopes: frozenset[str]) -> Actor | None:
 class Access(SchemaExtension):
     """Refuses an operation as a whole, before anything of it runs, if one root field needs what is not there."""
 
-    def on_execute(self) -> Iterator[None]:  # type: ignore[override]
+    def on_execute(self) -> Iterator[None]:
         refusal = self._refusal()
         if refusal is not None:
             self.execution_context.result = ExecutionResult(data=None, errors=[refusal])
@@ -185,9 +190,9 @@ class Access(SchemaExtension):
         return None
 
     def _root_fields(self) -> Iterator[tuple[FieldNode, str]]:
-        document = self.execution_context.graphql_document
+        document: Any = self.execution_context.graphql_document
         operation = _operation(document, self.execution_context.operation_name)
-        fragments = {d.name.value: d for d in document.definitions if d.kind == "fragment_definition"}  # type: ignore[union-attr]
+        fragments = {d.name.value: d for d in document.definitions if d.kind == "fragment_definition"}
         kind = operation.operation.value.title()
         for node in _fields(operation.selection_set, fragments, set()):
             yield node, f"{kind}.{node.name.value}"

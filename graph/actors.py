@@ -2,6 +2,8 @@
 
 import strawberry
 
+from graph.inputs import built_by_name
+
 
 @strawberry.type(
     description="The end user behind an impression or an engagement; never a member of staff. userId, profileType "
@@ -15,6 +17,7 @@ class Actor:
     profile_type: str | None = strawberry.field(description="What kind of profile that is.")
 
 
+@built_by_name
 @strawberry.input(description="The end user behind an impression or an engagement.")
 class ActorInput:
     """An actor as it comes in."""

@@ -33,7 +33,9 @@ app.add_typer(workspaces, name="workspace")
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where the embedded database and the development secret are. [default: .groundswell]"),
+    typer.Option(
+        "--data-dir", help="Where the embedded database and the development secret are. [default: .groundswell]"
+    ),
 ]
 
 
@@ -80,7 +82,9 @@ def fail(message: str) -> NoReturn:
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on. Others than this machine's own need JWT_SECRET.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on. Others than this machine's own need JWT_SECRET.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65535)] = 8000,
     data_dir: DataDir = None,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Load the demo workspace, once.")] = True,
@@ -140,12 +144,18 @@ def migrate(data_dir: DataDir = None) -> None:
 
     with database_at(Settings.from_env(os.environ, data_dir=data_dir)) as url:
         before, after = asyncio.run(upgrade(url))
-    print(f"The database is at revision {after}." if before == after else f"Migrated from {before or 'nothing'} to {after}.")
+    print(
+        f"The database is at revision {after}."
+        if before == after
+        else f"Migrated from {before or 'nothing'} to {after}."
+    )
 
 
 @app.command()
 def schema(
-    check: Annotated[Path | None, typer.Option(help="Compare with this file instead of printing; exit 1 if it differs.")] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Compare with this file instead of printing; exit 1 if it differs.")
+    ] = None,
 ) -> None:
     """Prints the GraphQL schema."""
     from graph.schema import schema as graph_schema
@@ -161,7 +171,9 @@ def schema(
 def create_workspace(
     key: Annotated[str, typer.Argument(help="Lower case letters, digits, - and _; tokens name it.")],
     name: Annotated[str | None, typer.Option(help="What people call it. [default: the key]")] = None,
-    time_zone: Annotated[str, typer.Option(help="IANA name: whose days, weeks and months its dates and series have.")] = "UTC",
+    time_zone: Annotated[
+        str, typer.Option(help="IANA name: whose days, weeks and months its dates and series have.")
+    ] = "UTC",
     currency: Annotated[str, typer.Option(help="ISO 4217: what new campaigns have.")] = "EUR",
     data_dir: DataDir = None,
 ) -> None:

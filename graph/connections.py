@@ -1,7 +1,7 @@
 """Keyset connections: pages whose cursors stay put while rows come and go."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 import strawberry
 
@@ -44,11 +44,11 @@ class Connection(Generic[T]):
 
     @strawberry.field(description="The rows of the page.")
     def nodes(self) -> list[T]:
-        return self.page.rows  # type: ignore[return-value]
+        return cast(list[T], self.page.rows)
 
     @strawberry.field(description="The rows of the page with their cursors.")
     def edges(self) -> list[Edge[T]]:
-        return [Edge(cursor=self.page.order.cursor(row), node=row) for row in self.page.rows]  # type: ignore[misc]
+        return [Edge(cursor=self.page.order.cursor(row), node=cast(T, row)) for row in self.page.rows]
 
     @strawberry.field(description="Where the page stands in its list.")
     def page_info(self) -> PageInfo:

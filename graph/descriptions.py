@@ -14,7 +14,10 @@ from graphql import (
 )
 from strawberry import Schema
 
-ROOTS = {"Query": "Everything that can be asked.", "Mutation": "Everything that can be changed. Each change is one transaction."}
+ROOTS = {
+    "Query": "Everything that can be asked.",
+    "Mutation": "Everything that can be changed. Each change is one transaction.",
+}
 
 ARGUMENTS = {
     "filter": "Which rows. All that is given must hold.",

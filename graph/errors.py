@@ -6,6 +6,7 @@ What the caller can fix in a change is a ``userErrors`` entry. Everything else i
 
 import secrets
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import strawberry
 import structlog
@@ -20,18 +21,14 @@ from db.queries.metrics import TooManyPoints
 
 log = structlog.get_logger("groundswell.graph")
 
-UserErrorCode = strawberry.enum(
-    ProblemCode,
-    name="UserErrorCode",
-    description="What kind of problem the caller can fix.",
-)
+strawberry.enum(ProblemCode, name="UserErrorCode", description="What kind of problem the caller can fix.")
 
 
 @strawberry.type(description="A problem that the caller can fix. Everything else is a top-level error.")
 class UserError:
     """One entry of ``userErrors``."""
 
-    code: UserErrorCode = strawberry.field(description="The kind of problem.")
+    code: ProblemCode = strawberry.field(description="The kind of problem.")
     message: str = strawberry.field(description="What is wrong, for a person to read.")
     field: list[str] = strawberry.field(description="The path of the field within the input.")
 
@@ -70,12 +67,12 @@ def forbidden(message: str) -> GraphQLError:
 class Masking(SchemaExtension):
     """Gives every error a code and keeps our own faults to ourselves."""
 
-    def on_operation(self) -> Iterator[None]:  # type: ignore[override]
+    def on_operation(self) -> Iterator[None]:
         yield
-        result = self.execution_context.result
+        result: Any = self.execution_context.result
         errors = getattr(result, "errors", None)
         if errors:
-            result.errors = [_shown(error, self.execution_context) for error in errors]  # type: ignore[union-attr]
+            result.errors = [_shown(error, self.execution_context) for error in errors]
 
 
 def _shown(error: GraphQLError, execution: ExecutionContext) -> GraphQLError:
@@ -85,7 +82,9 @@ def _shown(error: GraphQLError, execution: ExecutionContext) -> GraphQLError:
     if cause is None or isinstance(cause, GraphQLError):
         return _with(error, error.message, {"code": _code(error), **(error.extensions or {})})
     error_id = secrets.token_hex(8)
-    log.error("operation failed", error_id=error_id, operation=execution.operation_name, path=error.path, exc_info=cause)
+    log.error(
+        "operation failed", error_id=error_id, operation=execution.operation_name, path=error.path, exc_info=cause
+    )
     return _with(error, f"Something went wrong on our side. Error id: {error_id}", _ours(error_id))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import strawberry
 
 from db.errors import Problem, ProblemCode, Refused
-from graph.errors import UserError, UserErrorCode, camel
+from graph.errors import UserError, camel
 
 LARGEST_BATCH = 1000
 
@@ -16,7 +16,7 @@ class RejectedItem:
 
     index: int = strawberry.field(description="The item's position in the input, from 0.")
     key: str | None = strawberry.field(description="The item's key, if it has one.")
-    code: UserErrorCode = strawberry.field(description="The kind of problem.")
+    code: ProblemCode = strawberry.field(description="The kind of problem.")
     message: str = strawberry.field(description="What is wrong, for a person to read.")
     field: list[str] = strawberry.field(description="The path of the field within the item.")
 
@@ -28,7 +28,9 @@ class IngestPayload:
     accepted: int = strawberry.field(description="Items that were new, or changed something.")
     duplicates: int = strawberry.field(description="Items that were known already and changed nothing.")
     rejected: list[RejectedItem] = strawberry.field(description="Items that were not taken, and why.")
-    user_errors: list[UserError] = strawberry.field(description="What is wrong with the batch as a whole: then nothing of it was taken.")
+    user_errors: list[UserError] = strawberry.field(
+        description="What is wrong with the batch as a whole: then nothing of it was taken."
+    )
 
 
 def rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | None]) -> list[RejectedItem]:
@@ -48,7 +50,9 @@ def rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | Non
 
 def refused_batch(problems: Sequence[Problem]) -> IngestPayload:
     """The answer to a batch of which nothing was taken."""
-    return IngestPayload(accepted=0, duplicates=0, rejected=[], user_errors=[UserError.of(problem) for problem in problems])
+    return IngestPayload(
+        accepted=0, duplicates=0, rejected=[], user_errors=[UserError.of(problem) for problem in problems]
+    )
 
 
 def check_size(items: Sequence[object], field: str) -> None:

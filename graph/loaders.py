@@ -34,7 +34,7 @@ class Loaders:
         self._reads = reads
         self._loaders: dict[Any, Loader] = {}
 
-    def one(self, fetch: Fetch, arguments: tuple[Any, ...], key: Any, by: str = "id") -> asyncio.Future[Any]:
+    def one(self, fetch: Fetch, arguments: tuple[Any, ...], key: Any, by: str = "id") -> Any:
         """The row of ``fetch(reads, *arguments, keys)`` whose column ``by`` is the key, or None."""
 
         async def batch(keys: list[Any]) -> list[Any]:
@@ -43,7 +43,7 @@ class Loaders:
 
         return self._loader((fetch, arguments), batch).load(key)
 
-    def group(self, fetch: Fetch, arguments: tuple[Any, ...], key: int) -> asyncio.Future[Any]:
+    def group(self, fetch: Fetch, arguments: tuple[Any, ...], key: int) -> Any:
         """All rows of ``fetch(reads, *arguments, keys)`` whose ``id`` is the key, in their order."""
 
         async def batch(keys: list[int]) -> list[Any]:
@@ -54,7 +54,7 @@ class Loaders:
 
         return self._loader((fetch, arguments), batch).load(key)
 
-    def many(self, fetch: Fetch, arguments: tuple[Any, ...], key: int) -> asyncio.Future[Any]:
+    def many(self, fetch: Fetch, arguments: tuple[Any, ...], key: int) -> Any:
         """What ``fetch(reads, *arguments, keys)`` answers at the place of the key."""
 
         async def batch(keys: list[int]) -> list[Any]:

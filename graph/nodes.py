@@ -31,9 +31,11 @@ class NodeQuery:
 
     @strawberry.field(description="Anything by its global id; null where there is nothing.")
     def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
-        return _found(info, id)  # type: ignore[no-any-return]
+        return _found(info, id)
 
-    @strawberry.field(description="Several things by their global ids, in the order of the ids; null where there is nothing.")
+    @strawberry.field(
+        description="Several things by their global ids, in the order of the ids; null where there is nothing."
+    )
     def nodes(
         self,
         info: Info,

@@ -21,7 +21,6 @@ Query = merge_types("Query", (NodeQuery, WorkspaceQuery, CampaignQuery))
 Mutation = merge_types("Mutation", (BrandMutation, CampaignMutation, ImpressionMutation))
 
 
-
 class Schema(strawberry.Schema):
     """Strawberry's schema, without its own log of every error: Masking logs those that are our fault."""
 

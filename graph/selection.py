@@ -56,7 +56,8 @@ class Selection:
     def _is_included(self, node: SelectionNode) -> bool:
         for directive in node.directives or ():
             if directive.name.value in ("skip", "include"):
-                condition = directive.arguments[0].value
+                [argument] = directive.arguments or ()
+                condition = argument.value
                 held = (
                     self._variables.get(condition.name.value)
                     if isinstance(condition, VariableNode)

@@ -9,9 +9,7 @@ from db.queries.windows import ALL_TIME, Window
 from graph.errors import bad_input
 
 
-@strawberry.input(
-    description="Half-open window [from, to) on the time the fact occurred. An open end is unbounded."
-)
+@strawberry.input(description="Half-open window [from, to) on the time the fact occurred. An open end is unbounded.")
 class TimeWindow:
     """A window as an argument."""
 

@@ -30,7 +30,7 @@ class Workspace(Node):
         self, info: Info, first: First = 20, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Brand]:
         reads, request = info.context.reads, PageRequest.of(first, after, last, before)
-        return await connection(  # type: ignore[no-any-return]
+        return await connection(
             selection_of(info),
             brands.BY_NAME,
             request,

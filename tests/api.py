@@ -61,5 +61,8 @@ async def build(database_url: str, data_dir: Path) -> AsyncIterator[Api]:
     """The application over a database."""
     app = build_app(Settings.from_env({"JWT_SECRET": SECRET}, data_dir=data_dir), database_url)
     transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
         yield Api(client, app.state.database, token())

@@ -49,5 +49,7 @@ async def update(api: Api, *updates: dict[str, Any]) -> Any:
 
 async def metrics(api: Api, campaign_id: str, fields: str, window: dict[str, str] | None = None) -> Any:
     """Some of a campaign's metrics."""
-    query = f"query ($id: ID!, $window: TimeWindow) {{ campaign(id: $id) {{ metrics(window: $window) {{ {fields} }} }} }}"
+    query = (
+        f"query ($id: ID!, $window: TimeWindow) {{ campaign(id: $id) {{ metrics(window: $window) {{ {fields} }} }} }}"
+    )
     return (await api.data(query, id=campaign_id, window=window))["campaign"]["metrics"]

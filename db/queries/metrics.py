@@ -61,7 +61,9 @@ _LONGEST = {
     "MONTH": timedelta(days=31, hours=1),
 }
 
-NOTHING = literal_column("0")
+Query = Select[*tuple[Any, ...]]
+
+NOTHING: ColumnElement[Any] = literal_column("0")
 
 Start = Callable[[Any], ColumnElement[Any]]
 """From a time to the start of its bucket in a series."""
@@ -110,7 +112,7 @@ def _at_most(limit: int, rows: Rows) -> Rows:
     return rows
 
 
-def _campaigns(reads: Reads, needs: Collection[str], ids: Sequence[int]) -> Select[Any]:
+def _campaigns(reads: Reads, needs: Collection[str], ids: Sequence[int]) -> Query:
     plan = [column for name, column in PLAN.items() if name in needs]
     return select(Campaign.id, *plan).where(
         Campaign.workspace_id == reads.workspace_id,
@@ -122,7 +124,7 @@ def _own(table: Any) -> ColumnElement[bool]:
     return and_(table.workspace_id == Campaign.workspace_id, table.campaign_id == Campaign.id)
 
 
-def _totals(names: Sequence[str]) -> Select[Any]:
+def _totals(names: Sequence[str]) -> Query:
     return select(*(_sum(name, getattr(CampaignTotals, name)) for name in names)).where(_own(CampaignTotals))
 
 
@@ -132,7 +134,7 @@ def _sum(name: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
     return cast(func.coalesce(func.sum(column), 0), kind).label(name)
 
 
-def _added_up(names: Sequence[str], parts: Sequence[Select[Any]], *, by_start: bool = False) -> Select[Any]:
+def _added_up(names: Sequence[str], parts: Sequence[Query], *, by_start: bool = False) -> Query:
     if not parts:
         return select(*(_sum(name, NOTHING) for name in names))
     rows = union_all(*(part.correlate(Campaign, Workspace) for part in parts)).subquery("parts")
@@ -140,7 +142,7 @@ def _added_up(names: Sequence[str], parts: Sequence[Select[Any]], *, by_start: b
     return select(rows.c.start, *sums).group_by(rows.c.start) if by_start else select(*sums)
 
 
-def _parts(names: Sequence[str], window: Window, start: Start | None = None) -> list[Select[Any]]:
+def _parts(names: Sequence[str], window: Window, start: Start | None = None) -> list[Query]:
     """Selects of (``start``, the names) that add up to the window's numbers, correlated with a campaign."""
     additive, parts = [name for name in names if name != REACH], []
     if additive and (inner := window.whole_buckets()):
@@ -156,16 +158,14 @@ def _parts(names: Sequence[str], window: Window, start: Start | None = None) -> 
     return parts
 
 
-def _edge(names: Sequence[str], additive: Sequence[str], edge: Window, start: Start | None) -> Select[Any]:
+def _edge(names: Sequence[str], additive: Sequence[str], edge: Window, start: Start | None) -> Query:
     # All facts of an edge lie in one bucket, so that bucket's time stands for all of them.
     at = literal(bucket_of(edge.start or edge.end), DateTime(timezone=True))
     part = _part(names, {name: _FACTS[name] for name in additive}, at, start)
     return part.where(_own(Impression), edge.covers(Impression.occurred_at)).having(func.count() > 0)
 
 
-def _part(
-    names: Sequence[str], columns: dict[str, ColumnElement[Any]], at: Any, start: Start | None
-) -> Select[Any]:
+def _part(names: Sequence[str], columns: dict[str, ColumnElement[Any]], at: Any, start: Start | None) -> Query:
     moment = literal(None, DateTime(timezone=True)) if start is None else start(at)
     return select(moment.label("start"), *_filled(names, columns))
 
@@ -176,14 +176,18 @@ def _filled(names: Sequence[str], columns: dict[str, ColumnElement[Any]]) -> lis
 
 def _truncation(unit: str) -> Start:
     # Spelt out and not bound: a GROUP BY must see the very same expression.
-    return lambda at: func.date_trunc(literal_column(f"'{unit}'"), at, Workspace.time_zone, type_=DateTime(timezone=True))
+    return lambda at: func.date_trunc(
+        literal_column(f"'{unit}'"), at, Workspace.time_zone, type_=DateTime(timezone=True)
+    )
 
 
 def _points(unit: str, window: Window) -> Any:
     """The starts of a series' buckets. Distinct, since a calendar may skip a day or an hour or have one twice."""
     bounds = (
         select(
-            func.coalesce(literal(window.start, DateTime(timezone=True)), func.min(CampaignBucket.starts_at)).label("lo"),
+            func.coalesce(literal(window.start, DateTime(timezone=True)), func.min(CampaignBucket.starts_at)).label(
+                "lo"
+            ),
             func.coalesce(
                 literal(window.end, DateTime(timezone=True)),
                 func.max(CampaignBucket.starts_at) + timedelta(seconds=QUARTER),

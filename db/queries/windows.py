@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, true
 
@@ -28,7 +29,7 @@ class Window:
         parts = [Window(self.start, first_whole), Window(last_whole, self.end)]
         return [part for part in parts if part.start != part.end]
 
-    def covers(self, column: ColumnElement[datetime]) -> ColumnElement[bool]:
+    def covers(self, column: Any) -> ColumnElement[bool]:
         """The condition that a time lies in the window."""
         bounds = [true()] if self.start is None else [column >= self.start]
         return and_(*bounds) if self.end is None else and_(*bounds, column < self.end)

@@ -22,9 +22,9 @@ async def id_of(database: Database, key: str) -> int | None:
 
 async def every(database: Database) -> Sequence[Row[tuple[int, str, str, str, str]]]:
     """All workspaces by key: id, key, name, time_zone, currency."""
-    statement = select(
-        Workspace.id, Workspace.key, Workspace.name, Workspace.time_zone, Workspace.currency
-    ).order_by(Workspace.key)
+    statement = select(Workspace.id, Workspace.key, Workspace.name, Workspace.time_zone, Workspace.currency).order_by(
+        Workspace.key
+    )
     async with database.everywhere() as transaction:
         return await transaction.rows(statement)
 

@@ -48,9 +48,7 @@ class CampaignMetrics:
     unique_impressions: BigInt = strawberry.field(
         description="Impressions marked unique: as the ad server says, else the first of their userId."
     )
-    reach: BigInt = strawberry.field(
-        description="Distinct userId over the whole window. Does not add up over windows."
-    )
+    reach: BigInt = strawberry.field(description="Distinct userId over the whole window. Does not add up over windows.")
     viewable_impressions: BigInt = strawberry.field(description="Impressions that were measured as viewable.")
     clicks: BigInt = strawberry.field(description="Impressions that were clicked; each counts once.")
     conversions: BigInt = strawberry.field(description="Impressions that converted; each counts once.")
@@ -96,11 +94,9 @@ class CampaignMetricsPoint:
 
     @strawberry.field(description="The numbers of the step, as far as the window covers it.")
     def metrics(root: strawberry.Parent[Any]) -> CampaignMetrics:  # noqa: N805 - the row is both
-        return root  # type: ignore[no-any-return]
+        return root
 
 
 def point_needs(info: Info) -> frozenset[str]:
     """The numbers that a selection of a series needs."""
     return needs_of(selection_of(info).under("metrics"))
-
-

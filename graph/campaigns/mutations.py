@@ -10,11 +10,10 @@ import strawberry
 
 from db.engine import Transaction
 from db.errors import Problem, Refused, conflict, invalid, not_found
-from db.models.campaigns import MOVES, problems
-from db.models.campaigns import CampaignStatus as Status
+from db.models.campaigns import MOVES, CampaignStatus, problems
 from db.queries import brands, campaigns, workspaces
 from graph import ids
-from graph.campaigns.types import Campaign, CampaignStatus, campaign_of
+from graph.campaigns.types import Campaign, campaign_of
 from graph.context import Info
 from graph.errors import UserError, user_errors
 from graph.money import MoneyInput
@@ -28,7 +27,9 @@ _MONEY = {"budget": "budget_amount", "cost_per_impression": "cost_per_impression
 class CreateCampaignInput:
     """What createCampaign takes."""
 
-    key: str | None = strawberry.field(default=None, description="Your own key: 1 to 200 characters, unique in the workspace.")
+    key: str | None = strawberry.field(
+        default=None, description="Your own key: 1 to 200 characters, unique in the workspace."
+    )
     name: str = strawberry.field(description="1 to 200 characters.")
     description: str | None = strawberry.field(default=None, description="At most 10,000 characters.")
     objective: str | None = strawberry.field(default=None, description="At most 2,000 characters.")
@@ -37,11 +38,14 @@ class CreateCampaignInput:
     starts_on: date | None = strawberry.field(default=None, description="First day.")
     ends_on: date | None = strawberry.field(default=None, description="Last day; not before the first.")
     currency: str | None = strawberry.field(
-        default=None, description="Of budget, prices and spend. The budget's, the price's or else the workspace's unless given."
+        default=None,
+        description="Of budget, prices and spend. The budget's, the price's or else the workspace's unless given.",
     )
     budget: MoneyInput | None = strawberry.field(default=None, description="What may be spent.")
     cost_per_impression: MoneyInput | None = strawberry.field(default=None, description="The price of an impression.")
-    total_impressions_planned: BigInt | None = strawberry.field(default=None, description="How many impressions were bought.")
+    total_impressions_planned: BigInt | None = strawberry.field(
+        default=None, description="How many impressions were bought."
+    )
 
 
 @strawberry.input(description="Changes to a campaign. A field left out stays as it is; null clears it.")
@@ -56,7 +60,9 @@ class UpdateCampaignInput:
     status: CampaignStatus | None = strawberry.field(
         default=strawberry.UNSET, description="Only along the allowed moves, else CONFLICT. Cannot be cleared."
     )
-    brand_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="As in CreateCampaignInput.")
+    brand_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="As in CreateCampaignInput."
+    )
     starts_on: date | None = strawberry.field(default=strawberry.UNSET, description="As in CreateCampaignInput.")
     ends_on: date | None = strawberry.field(default=strawberry.UNSET, description="As in CreateCampaignInput.")
     currency: str | None = strawberry.field(
@@ -81,7 +87,7 @@ class CampaignPayload:
 
     @strawberry.field(description="The campaign as it is now; null when something was wrong.")
     def campaign(self, info: Info) -> Campaign | None:
-        return campaign_of(info, self.campaign_id)  # type: ignore[no-any-return]
+        return campaign_of(info, self.campaign_id)
 
 
 @strawberry.type
@@ -106,7 +112,7 @@ def _given(given: Any) -> dict[str, Any]:
 
 async def _create(transaction: Transaction, given: dict[str, Any], subject: str) -> int:
     values = {name: value for name, value in given.items() if value is not None}
-    values.setdefault("status", Status.DRAFT)
+    values.setdefault("status", CampaignStatus.DRAFT)
     if "currency" not in values:
         values["currency"] = _currency_of_money(values) or await workspaces.currency(transaction)
     found: list[Problem] = []
@@ -175,7 +181,7 @@ async def _refused_moves(
     transaction: Transaction, before: Mapping[str, Any], after: Mapping[str, Any], given: Mapping[str, Any]
 ) -> list[Problem]:
     found = []
-    if after["status"] != before["status"] and after["status"] not in MOVES[Status(before["status"])]:
+    if after["status"] != before["status"] and after["status"] not in MOVES[CampaignStatus(before["status"])]:
         found.append(conflict(f"A campaign cannot move from {before['status']} to {after['status']}.", "status"))
     if after["currency"] != before["currency"]:
         kept = [field for field, column in _MONEY.items() if field not in given and before[column] is not None]

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import strawberry
 
 from db.keyset import PageRequest
+from db.models.campaigns import CampaignStatus
 from db.queries import campaigns
 from graph import ids
-from graph.campaigns.types import Campaign, CampaignStatus, campaign_of
+from graph.campaigns.types import Campaign, campaign_of
 from graph.connections import After, Before, Connection, First, Last, connection
 from graph.context import Info
 from graph.selection import selection_of
@@ -57,14 +58,14 @@ class CampaignQuery:
 
     @strawberry.field(description="The campaign of an id; null where there is none.")
     def campaign(self, info: Info, id: strawberry.ID) -> Campaign | None:  # noqa: A002
-        return campaign_of(info, ids.argument("Campaign", id))  # type: ignore[no-any-return]
+        return campaign_of(info, ids.argument("Campaign", id))
 
     @strawberry.field(description="The campaign that has this key; null where there is none.")
     def campaign_by_key(
         self, info: Info, key: Annotated[str, strawberry.argument(description="The caller's own key.")]
     ) -> Campaign | None:
         fields: Any = (selection_of(info).names,)
-        return info.context.loaders.one(campaigns.by_keys, fields, key, by="key")  # type: ignore[return-value]
+        return info.context.loaders.one(campaigns.by_keys, fields, key, by="key")
 
     @strawberry.field(description="The workspace's campaigns.")
     async def campaigns(
@@ -79,7 +80,7 @@ class CampaignQuery:
     ) -> Connection[Campaign]:
         reads, which, request = info.context.reads, filter_of(filter), PageRequest.of(first, after, last, before)
         order = campaigns.ORDERS[(order_by or CampaignOrder.NEWEST).value]
-        return await connection(  # type: ignore[no-any-return]
+        return await connection(
             selection_of(info),
             order,
             request,

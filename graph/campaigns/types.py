@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from db.keyset import PageRequest
-from db.models.campaigns import CampaignStatus as Status
+from db.models.campaigns import CampaignStatus
 from db.queries import campaigns, metrics
 from db.queries.impressions import reading
 from graph.brands import Brand, brand_of
@@ -24,12 +24,14 @@ from graph.windows import TimeBucket, TimeWindow, window_of
 if TYPE_CHECKING:
     from graph.impressions.types import Impression
 
-CampaignStatus = strawberry.enum(
-    Status, name="CampaignStatus", description="Where a campaign stands. COMPLETED and CANCELLED are final."
+strawberry.enum(
+    CampaignStatus, name="CampaignStatus", description="Where a campaign stands. COMPLETED and CANCELLED are final."
 )
 
 
-@strawberry.type(description="One thing for all sources: plan and price, dates, budget and status, and all its numbers.")
+@strawberry.type(
+    description="One thing for all sources: plan and price, dates, budget and status, and all its numbers."
+)
 class Campaign(Node):
     """A view of a row of campaigns."""
 
@@ -52,7 +54,7 @@ class Campaign(Node):
 
     @strawberry.field(description="The brand it is for, if any.")
     def brand(self, info: Info) -> Brand | None:
-        return brand_of(info, self.brand_id)  # type: ignore[no-any-return]
+        return brand_of(info, self.brand_id)
 
     @strawberry.field(description="What may be spent, as configured. Not what was spent: see metrics.")
     def budget(self) -> Money | None:
@@ -73,7 +75,7 @@ class Campaign(Node):
         before: Before = None,
     ) -> Connection[Annotated["Impression", strawberry.lazy("graph.impressions.types")]]:
         loaders, which, request = info.context.loaders, filter_of(filter), PageRequest.of(first, after, last, before)
-        return await connection(  # type: ignore[no-any-return]
+        return await connection(
             selection_of(info),
             reading.NEWEST,
             request,
@@ -84,7 +86,7 @@ class Campaign(Node):
     @strawberry.field(description="The numbers of a window; of all time without one.")
     def metrics(root: strawberry.Parent[Any], info: Info, window: TimeWindow | None = None) -> CampaignMetrics:  # noqa: N805
         arguments = (needs_of(selection_of(info)), window_of(window))
-        return info.context.loaders.one(metrics.of_campaigns, arguments, root.id)  # type: ignore[return-value]
+        return info.context.loaders.one(metrics.of_campaigns, arguments, root.id)
 
     @strawberry.field(
         description="The numbers step by step, in order of time, zero-filled; at most 1000 points. An open end of the "
@@ -97,7 +99,7 @@ class Campaign(Node):
         window: TimeWindow | None = None,
     ) -> list[CampaignMetricsPoint]:
         arguments = (point_needs(info), bucket.value, window_of(window))
-        return info.context.loaders.group(metrics.series_of_campaigns, arguments, root.id)  # type: ignore[return-value]
+        return info.context.loaders.group(metrics.series_of_campaigns, arguments, root.id)
 
 
 def _money(amount: Decimal | None, currency: str) -> Money | None:

@@ -14,7 +14,8 @@ class ImpressionFilter:
     clicked: bool | None = strawberry.field(default=None, description="Clicked, or not clicked.")
     converted: bool | None = strawberry.field(default=None, description="Converted, or not converted.")
     viewable: bool | None = strawberry.field(
-        default=None, description="Measured as viewable, or as not viewable. Those that could not be measured are neither."
+        default=None,
+        description="Measured as viewable, or as not viewable. Those that could not be measured are neither.",
     )
     charged: bool | None = strawberry.field(default=None, description="Charged, or not charged.")
     device_type: str | None = strawberry.field(default=None, description="Exactly this device type.")

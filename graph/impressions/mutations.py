@@ -15,13 +15,17 @@ from graph import ids
 from graph.actors import ActorInput
 from graph.context import Info
 from graph.ingest import IngestPayload, check_size, refused_batch, rejected
+from graph.inputs import built_by_name
 
 
+@built_by_name
 @strawberry.input(description="An impression to record.")
 class ImpressionInput:
     """One item of recordImpressions."""
 
-    key: str = strawberry.field(description="Your own key, 1 to 200 characters, unique in the workspace. A repeated one counts once.")
+    key: str = strawberry.field(
+        description="Your own key, 1 to 200 characters, unique in the workspace. A repeated one counts once."
+    )
     actor: ActorInput | None = strawberry.field(default=None, description="Who saw it.")
     audience_label: str | None = strawberry.field(default=None, description="The audience as free text.")
     is_unique: bool | None = strawberry.field(
@@ -51,6 +55,7 @@ class RecordImpressionsInput:
     impressions: list[ImpressionInput] = strawberry.field(description="At most 1000.")
 
 
+@built_by_name
 @strawberry.input(description="What became of an impression that was recorded earlier. Name it by id or by key.")
 class ImpressionUpdateInput:
     """One item of updateImpressions."""
@@ -58,12 +63,17 @@ class ImpressionUpdateInput:
     id: strawberry.ID | None = strawberry.field(default=None, description="The impression's id, or give its key.")
     key: str | None = strawberry.field(default=None, description="The impression's key, or give its id.")
     is_viewable: bool | None = strawberry.field(default=None, description="Once viewable, it stays so.")
-    viewable_duration_ms: int | None = strawberry.field(default=None, description="Milliseconds in view; the longest stays.")
+    viewable_duration_ms: int | None = strawberry.field(
+        default=None, description="Milliseconds in view; the longest stays."
+    )
     clicked_at: datetime | None = strawberry.field(default=None, description="A click; the earliest stays.")
     converted_at: datetime | None = strawberry.field(default=None, description="A conversion; the earliest stays.")
-    charged_at: datetime | None = strawberry.field(default=None, description="A charge; the earliest stays, with its rate.")
+    charged_at: datetime | None = strawberry.field(
+        default=None, description="A charge; the earliest stays, with its rate."
+    )
     cpi_rate: Decimal | None = strawberry.field(
-        default=None, description="The rate of the charge. Without one: the impression's own, else the campaign's price."
+        default=None,
+        description="The rate of the charge. Without one: the impression's own, else the campaign's price.",
     )
 
 
@@ -123,7 +133,9 @@ class ImpressionMutation:
         )
 
 
-def _valid(given: Sequence[ImpressionInput], campaign_id: int, problems: dict[int, list[Problem]]) -> list[NewImpression]:
+def _valid(
+    given: Sequence[ImpressionInput], campaign_id: int, problems: dict[int, list[Problem]]
+) -> list[NewImpression]:
     """The items without problems; the problems of the others by position."""
     now, items = datetime.now(UTC), []
     for index, item in enumerate(given):

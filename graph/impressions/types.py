@@ -51,11 +51,11 @@ class Impression(Node):
 
     @strawberry.field(description="The campaign it belongs to.")
     def campaign(self, info: Info) -> Campaign:
-        return campaign_of(info, self.campaign_id)  # type: ignore[no-any-return]
+        return campaign_of(info, self.campaign_id)
 
     @strawberry.field(description="The campaign's brand when it was recorded, if any.")
     def brand(self, info: Info) -> Brand | None:
-        return brand_of(info, self.brand_id)  # type: ignore[no-any-return]
+        return brand_of(info, self.brand_id)
 
     @strawberry.field(description="Who saw it; null where that is not known.")
     def actor(root: strawberry.Parent[Any]) -> Actor | None:  # noqa: N805 - the row is the actor's source too

@@ -6,7 +6,7 @@ counted once. The next chunk is read and converted in a thread while the databas
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
@@ -14,7 +14,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import orjson
+from sqlalchemy.exc import DBAPIError
 
 from db.engine import Database, Transaction
 from db.errors import invalid
@@ -113,7 +115,7 @@ async def impressions(
         progress(Progress(run.counts, 0, before[0]))
         async with aclosing(ahead(pool, chunks(source, converter, resumed_from, job.chunk))) as upcoming:
             async for chunk in upcoming:
-                await run.take_in(chunk)
+                await _kept(run.take_in(chunk))
                 progress(Progress(run.counts, chunk.position, before[0]))
                 if stopping():
                     return Result(Outcome.STOPPED, run.counts, rejects_path, resumed_from)
@@ -123,6 +125,15 @@ async def impressions(
             )
         await run.finish()
         return Result(Outcome.FINISHED, run.counts, rejects_path, resumed_from)
+
+
+async def _kept(work: Awaitable[None]) -> None:
+    """Says in a sentence that the database failed. The chunk is rolled back, the chunks before it stay."""
+    try:
+        await work
+    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise ImportFailedError(f"The database failed ({reason}). The same import goes on where it was.") from error
 
 
 def _check(job: Job, rejects: Path) -> None:

@@ -26,9 +26,7 @@ def batch(campaign_id: int, seed: int) -> list[NewImpression]:
     """Overlapping keys and users, in an order of its own."""
     rng = random.Random(seed)
     numbers = rng.sample(range(300), 60)
-    return [
-        NewImpression(f"k{n}", campaign_id, NOON + timedelta(minutes=7 * n), user_id=f"u{n % 90}") for n in numbers
-    ]
+    return [NewImpression(f"k{n}", campaign_id, NOON + timedelta(minutes=7 * n), user_id=f"u{n % 90}") for n in numbers]
 
 
 async def test_32_writers_of_overlapping_batches(database_url: str, workspace: int) -> None:
@@ -77,7 +75,7 @@ async def test_two_writers_of_the_same_new_key_make_one_impression(database: Dat
         await first_wrote.wait()
         async with database.write(workspace) as transaction:
             task = asyncio.create_task(recording.record(transaction, [other]))
-            while not await waiting(database):
+            while not await waiting(database):  # noqa: ASYNC110 - only PostgreSQL knows
                 await asyncio.sleep(0.01)
             second_waits.set()
             return await task

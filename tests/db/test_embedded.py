@@ -338,7 +338,9 @@ def test_an_unwritable_directory_is_a_plain_error(open_dir: Path) -> None:
     )
     open_dir.chmod(0o555)
     # Root may write everywhere, so it becomes nobody, who needs the capability to read the virtualenv.
-    account = embedded_account.Account(65534, 65534, "dac_read_search") if os.geteuid() == 0 else embedded_account.Account()
+    account = (
+        embedded_account.Account(65534, 65534, "dac_read_search") if os.geteuid() == 0 else embedded_account.Account()
+    )
     done = account.run([sys.executable, "-c", code], open_dir, subprocess.PIPE, "")
     open_dir.chmod(0o755)
     assert "cannot be used: [Errno 13] Permission denied" in done.stdout

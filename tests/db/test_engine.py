@@ -57,10 +57,13 @@ async def test_concurrent_reads_share_one_connection(database: Database, workspa
 
 
 async def test_what_raises_changes_nothing(database: Database, workspace: int) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def fail() -> None:
         async with database.write(workspace) as transaction:
             await add(transaction, "gone")
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     assert await names(database, workspace) == []
 
 

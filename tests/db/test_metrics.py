@@ -110,9 +110,9 @@ async def check(database: Database, workspace: int, number: int, steps: Any, win
     """Plays a history, one transaction a step, and compares all that the metrics say with a recount."""
     async with database.write(workspace) as transaction:
         campaign_id = await campaigns.create(transaction, {"name": "C", "status": "ACTIVE", "currency": "EUR"})
-    for kind, given in steps:
+    for kind, facts in steps:
         async with database.write(workspace) as transaction:
-            await play(transaction, campaign_id, f"{number}-", kind, given)
+            await play(transaction, campaign_id, f"{number}-", kind, facts)
     reads = database.reads(workspace)
     rows = await reads.rows(text(f"SELECT * FROM impressions WHERE campaign_id = {campaign_id}"))
     for window in (ALL_TIME, *windows):
@@ -161,7 +161,9 @@ def test_percent_rounds_half_up_to_two_decimals(part: int, whole: int) -> None:
         assert percent(part, whole) == float(exact)
 
 
-@pytest.mark.parametrize(("part", "whole", "rate"), [(1, 3, 33.33), (2, 3, 66.67), (1, 800, 0.13), (5, 4, 125.0), (0, 7, 0.0)])
+@pytest.mark.parametrize(
+    ("part", "whole", "rate"), [(1, 3, 33.33), (2, 3, 66.67), (1, 800, 0.13), (5, 4, 125.0), (0, 7, 0.0)]
+)
 def test_percent_of_examples(part: int, whole: int, rate: float) -> None:
     assert percent(part, whole) == rate
 
@@ -227,7 +229,11 @@ async def test_a_day_that_never_was_and_a_midnight_that_never_was(database: Data
 
 async def test_a_midnight_that_never_was(database: Database) -> None:
     # In Cairo the clocks went from 00:00 to 01:00 on 26 April 2024.
-    moments = [datetime(2024, 4, 25, 20, tzinfo=UTC), datetime(2024, 4, 25, 22, tzinfo=UTC), datetime(2024, 4, 27, tzinfo=UTC)]
+    moments = [
+        datetime(2024, 4, 25, 20, tzinfo=UTC),
+        datetime(2024, 4, 25, 22, tzinfo=UTC),
+        datetime(2024, 4, 27, tzinfo=UTC),
+    ]
     assert await series(database, "Africa/Cairo", moments, "DAY") == [
         ("2024-04-25T00:00:00+02:00", 1),
         ("2024-04-26T01:00:00+03:00", 1),

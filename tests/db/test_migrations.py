@@ -76,7 +76,9 @@ async def test_every_index_starts_with_the_workspace(database_url: str) -> None:
     without = """SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
       JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
       WHERE c.relnamespace = 'public'::regnamespace AND a.attname <> 'workspace_id' ORDER BY 1"""
-    assert await ask(database_url, without) == [[("alembic_version_pkc",), ("workspaces_key_key",), ("workspaces_pkey",)]]
+    assert await ask(database_url, without) == [
+        [("alembic_version_pkc",), ("workspaces_key_key",), ("workspaces_pkey",)]
+    ]
 
 
 async def test_the_roles_can_neither_log_in_nor_bypass(database_url: str) -> None:

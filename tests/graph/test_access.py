@@ -51,7 +51,9 @@ async def test_nobody_gets_nothing(api: Api, coordinate: str) -> None:
     assert code == "UNAUTHENTICATED"
 
 
-@pytest.mark.parametrize("coordinate", sorted(set(ROOT_FIELDS) - {c for c, scopes in REQUIRED.items() if scopes == ANY}))
+@pytest.mark.parametrize(
+    "coordinate", sorted(set(ROOT_FIELDS) - {c for c, scopes in REQUIRED.items() if scopes == ANY})
+)
 async def test_a_field_needs_its_scope(api: Api, coordinate: str) -> None:
     others = [scope.lower() for scope in Scope if scope not in REQUIRED[coordinate] and scope != Scope.ENGAGE]
     code, message = await api.as_(token(scopes=others)).error(call(coordinate))
@@ -70,7 +72,9 @@ async def test_one_forbidden_field_refuses_the_operation_whole(api: Api) -> None
 
 async def test_the_viewer_says_what_the_credential_says(api: Api) -> None:
     credential = token(scopes=["engage", "read"], actor={"userId": "u", "profileId": "p"})
-    answer = await api.as_(credential).data("{ viewer { subject scopes actor { userId profileId profileType } workspace { name } } }")
+    answer = await api.as_(credential).data(
+        "{ viewer { subject scopes actor { userId profileId profileType } workspace { name } } }"
+    )
     assert answer["viewer"] == {
         "subject": "ada",
         "scopes": ["READ", "ENGAGE"],
@@ -93,7 +97,10 @@ def signed(algorithm: str, key: str, **claims: Any) -> str:
         (token(workspace="nowhere"), "The token is not valid here."),
         (token(exp=datetime.now(UTC) - timedelta(minutes=1)), "The token has expired."),
         (token(scopes=["engage"]), "A token with the scope engage must name an actor."),
-        (token(actor={"profileId": "p"}), "The token's actor must have a userId and may have a profileId and a profileType."),
+        (
+            token(actor={"profileId": "p"}),
+            "The token's actor must have a userId and may have a profileId and a profileType.",
+        ),
         (token(scope=["read"]), "The token's claim 'scope' is not a text."),
         ("", "The Authorization header must be: Bearer, a space, and a token."),
     ],

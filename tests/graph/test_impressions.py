@@ -14,7 +14,9 @@ ALL_FIELDS = """key audienceLabel isUnique isViewable viewableDurationMs clicked
 
 async def impressions(api: Api, campaign_id: str, arguments: str = "", fields: str = "key") -> Any:
     listed = f"impressions{arguments and f'({arguments})'} {{ nodes {{ {fields} }} totalCount }}"
-    return (await api.data(f"query ($id: ID!) {{ campaign(id: $id) {{ {listed} }} }}", id=campaign_id))["campaign"]["impressions"]
+    return (await api.data(f"query ($id: ID!) {{ campaign(id: $id) {{ {listed} }} }}", id=campaign_id))["campaign"][
+        "impressions"
+    ]
 
 
 async def keys(api: Api, campaign_id: str, arguments: str = "") -> list[str]:
@@ -44,14 +46,23 @@ async def test_all_25_columns_come_back_as_they_went_in(api: Api) -> None:
     }
     assert await record(api, campaign_id, [given]) == {"accepted": 1, "duplicates": 0, "rejected": [], "userErrors": []}
     [node] = (await impressions(api, campaign_id, fields=ALL_FIELDS))["nodes"]
-    derived = {"isUnique": True, "clicked": True, "converted": True, "charged": True, "brand": None, "campaign": {"name": "Spring"}}
+    derived = {
+        "isUnique": True,
+        "clicked": True,
+        "converted": True,
+        "charged": True,
+        "brand": None,
+        "campaign": {"name": "Spring"},
+    }
     assert node == given | derived
 
 
 async def test_an_impression_of_nobody(api: Api) -> None:
     campaign_id = await create_campaign(api)
     await record(api, campaign_id, [{"key": "a", "isUnique": True, "occurredAt": at()}])
-    [node] = (await impressions(api, campaign_id, fields="isUnique isViewable clicked charged actor { userId }"))["nodes"]
+    [node] = (await impressions(api, campaign_id, fields="isUnique isViewable clicked charged actor { userId }"))[
+        "nodes"
+    ]
     assert node == {"isUnique": False, "isViewable": None, "clicked": False, "charged": False, "actor": None}
 
 
@@ -70,8 +81,8 @@ async def test_a_repeated_key_counts_once(api: Api) -> None:
 
 async def test_the_first_of_a_user_is_unique_unless_the_ad_server_says_otherwise(api: Api) -> None:
     campaign_id = await create_campaign(api)
-    user = {"actor": {"userId": "u"}}
-    batch = [
+    user: dict[str, Any] = {"actor": {"userId": "u"}}
+    batch: list[dict[str, Any]] = [
         {"key": "late", "occurredAt": at(seconds=9), **user},
         {"key": "early", "occurredAt": at(), **user},
         {"key": "said", "occurredAt": at(seconds=5), "isUnique": True, **user},
@@ -125,15 +136,17 @@ async def test_an_unknown_campaign_refuses_the_batch(api: Api) -> None:
 async def test_updates_give_the_same_in_any_order(api: Api, order: int) -> None:
     campaign_id = await create_campaign(api)
     await record(api, campaign_id, [{"key": "a", "occurredAt": at()}])
-    updates = [
+    updates: list[dict[str, Any]] = [
         {"key": "a", "clickedAt": at(seconds=5), "isViewable": True, "viewableDurationMs": 10},
         {"key": "a", "clickedAt": at(seconds=1), "isViewable": False, "viewableDurationMs": 900},
         {"key": "a", "chargedAt": at(seconds=5), "cpiRate": "0.2"},
         {"key": "a", "chargedAt": at(seconds=3), "cpiRate": "0.1"},
-    ][::order]
-    for one in updates:
+    ]
+    for one in updates[::order]:
         await update(api, one)
-    [node] = (await impressions(api, campaign_id, fields="clickedAt isViewable viewableDurationMs chargedAt cpiRate"))["nodes"]
+    [node] = (await impressions(api, campaign_id, fields="clickedAt isViewable viewableDurationMs chargedAt cpiRate"))[
+        "nodes"
+    ]
     assert node == {
         "clickedAt": at(seconds=1),
         "isViewable": True,
@@ -195,7 +208,9 @@ async def test_the_rate_of_a_charged_impression_is_fixed(api: Api) -> None:
     campaign_id = await create_campaign(api)
     await record(api, campaign_id, [{"key": "a", "occurredAt": at(), "chargedAt": at(), "cpiRate": "0.1"}])
     answer = await update(api, {"key": "a", "cpiRate": "0.2"}, {"key": "a", "cpiRate": "0.1"})
-    assert [(item["index"], item["code"], item["field"]) for item in answer["rejected"]] == [(0, "CONFLICT", ["cpiRate"])]
+    assert [(item["index"], item["code"], item["field"]) for item in answer["rejected"]] == [
+        (0, "CONFLICT", ["cpiRate"])
+    ]
     assert answer["duplicates"] == 1
 
 
@@ -218,8 +233,8 @@ async def test_the_rate_of_a_charged_impression_is_fixed(api: Api) -> None:
 )
 async def test_pages_are_filtered_and_newest_first(api: Api, arguments: str, expected: list[str]) -> None:
     campaign_id = await create_campaign(api)
-    user = {"actor": {"userId": "u"}}
-    batch = [
+    user: dict[str, Any] = {"actor": {"userId": "u"}}
+    batch: list[dict[str, Any]] = [
         {"key": "a", "isViewable": True, "deviceType": "tv", **user},
         {"key": "b", "clickedAt": at(), "isViewable": False, "deviceType": "tv", "placement": "feed"},
         {"key": "c", "convertedAt": at(), **user},

@@ -1,6 +1,5 @@
 """Another workspace's things do not exist: in every place that takes an id, they answer as what never was."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,9 @@ PLACES = {
     "{ campaign { id } userErrors { code message field } } }",
     "UpdateCampaignInput.brandId": "mutation ($id: ID!, $mine: ID!) { updateCampaign(input: {id: $mine, brandId: $id}) "
     "{ campaign { id } userErrors { code message field } } }",
-    "RecordImpressionsInput.campaignId": 'mutation ($id: ID!) { recordImpressions(input: {campaignId: $id, impressions: '
+    "RecordImpressionsInput.campaignId": "mutation ($id: ID!) { recordImpressions(input: {campaignId: $id, impressions: "
     '[{key: "x"}]}) { accepted duplicates userErrors { code message field } } }',
-    "ImpressionUpdateInput.id": 'mutation ($id: ID!) { updateImpressions(input: {updates: [{id: $id, clickedAt: '
+    "ImpressionUpdateInput.id": "mutation ($id: ID!) { updateImpressions(input: {updates: [{id: $id, clickedAt: "
     '"2026-03-01T00:00:00Z"}]}) { accepted rejected { code message field } } }',
 }
 KINDS = {
@@ -56,16 +55,17 @@ def places_that_take_an_id() -> set[str]:
 
 
 @pytest.fixture
-async def foreign(api: Api, other_workspace: int) -> AsyncIterator[dict[str, str]]:
+async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
     """Ids of things of the other workspace."""
     theirs = api.as_(token(workspace="other"))
     brand = await theirs.data('mutation { createBrand(input: {name: "Theirs"}) { brand { id } } }')
     campaign_id = await create_campaign(theirs, key="theirs", brandId=brand["createBrand"]["brand"]["id"])
     await record(theirs, campaign_id, [{"key": "theirs", "occurredAt": at()}])
     answer = await theirs.data(
-        "query ($id: ID!) { viewer { workspace { id } } campaign(id: $id) { impressions { nodes { id } } } }", id=campaign_id
+        "query ($id: ID!) { viewer { workspace { id } } campaign(id: $id) { impressions { nodes { id } } } }",
+        id=campaign_id,
     )
-    yield {
+    return {
         "Campaign": campaign_id,
         "Brand": brand["createBrand"]["brand"]["id"],
         "Impression": answer["campaign"]["impressions"]["nodes"][0]["id"],

@@ -85,6 +85,8 @@ async def test_the_same_metrics_twice_cost_one_statement(api: Api, statements: l
 
 async def test_one_answer_is_one_snapshot(api: Api) -> None:
     await fill(api, campaigns=1, impressions=5)
-    answer = await api.data("{ campaigns { nodes { metrics { impressions } impressions { totalCount nodes { id } } } } }")
+    answer = await api.data(
+        "{ campaigns { nodes { metrics { impressions } impressions { totalCount nodes { id } } } } }"
+    )
     [node] = answer["campaigns"]["nodes"]
     assert node["metrics"]["impressions"] == node["impressions"]["totalCount"] == len(node["impressions"]["nodes"]) == 5

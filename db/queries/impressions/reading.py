@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, and_, any_, func, literal, not_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.engine import Reads, Rows
@@ -98,7 +98,7 @@ def _conditions(which: Filter) -> list[ColumnElement[bool]]:
         (Impression.charged, which.charged),
     )
     # As a bare column or its NOT, and not a comparison: that is what a partial index matches.
-    found.extend(column if wanted else ~column for column, wanted in flags if wanted is not None)
+    found.extend(and_(column) if wanted else not_(column) for column, wanted in flags if wanted is not None)
     if which.viewable is not None:
         # Null means that it could not be measured: neither viewable nor not viewable.
         found.append(Impression.is_viewable.is_(which.viewable))

@@ -1,0 +1,167 @@
+"""``groundswell import``: rows of files into the database, with a progress bar; resumable."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from db import migrate
+from db.embedded import EmbeddedError
+from db.engine import Database
+from db.queries import workspaces
+from graph.opening import database_at
+from graph.settings import Settings, SettingsError
+from jobs.imports import mapping
+from jobs.imports.errors import ImportFailedError
+from jobs.imports.run import CHUNK, Job, Outcome, Progress, Result
+from jobs.imports.run import impressions as run_impressions
+
+imports = typer.Typer(help="Import rows from files.", no_args_is_help=True)
+
+# A paragraph is one line here: the terminal breaks it where it must.
+_HELP = "\n\n".join(
+    (
+        "Import impressions from a CSV file with a header or from JSON Lines, gzipped or not.",
+        "Rows that are known by their key are left alone, so a file can be imported again. What is interrupted goes on "
+        "where it was when the same command is run again. Rows that cannot go in go to a file, with the reasons.",
+        f"A column feeds the field of its name: {', '.join(map(mapping.camel, mapping.FIELDS))}. Of these, clicked, "
+        "converted and charged are true or false, and campaign is a campaign's key. --map feeds a field from another "
+        "column, or from a text made of {columns}, where {line} is the number of the row, from 1.",
+        "For example the Open Bandit log, which has neither keys nor users (those made here are segments, not people):",
+        "\b\n"
+        "groundswell import impressions openbandit_60k.csv.gz --create-campaigns \\\n"
+        "  --map 'key=openbandit-{line}' --map 'campaign={campaign}-{policy}' \\\n"
+        "  --map occurredAt=timestamp --map clicked=click --map placement=position \\\n"
+        "  --map 'userId={user_feature_0}-{user_feature_1}-{user_feature_2}-{user_feature_3}'",
+    )
+)
+
+
+@imports.callback()
+def _only_a_group() -> None:
+    # Without a callback, Typer makes a group of one command into that command.
+    """Import rows from files."""
+
+
+@imports.command(help=_HELP)
+def impressions(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON Lines, may be gzipped.", show_default=False)],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the embedded database lives.", show_default=False)
+    ] = None,
+    workspace: Annotated[str, typer.Option(help="The key of the workspace.")] = "demo",
+    campaign: Annotated[
+        str | None, typer.Option(help="The key of the campaign of all rows.", show_default=False)
+    ] = None,
+    create_campaigns: Annotated[
+        bool, typer.Option("--create-campaigns", help="Make campaigns that are missing.")
+    ] = False,
+    mappings: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="FIELD=TEMPLATE", help="Feed a field; repeatable.", show_default=False),
+    ] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(help="The zone of times without an offset, which are rejected otherwise.", show_default=False),
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where rejected rows go.", show_default="FILE.rejects.jsonl")
+    ] = None,
+    chunk: Annotated[int, typer.Option(min=1, help="Rows in a transaction.")] = CHUNK,
+    again: Annotated[bool, typer.Option("--again", help="Read all rows again, of a finished import too.")] = False,
+) -> None:
+    """The help is above, with its example."""
+    try:
+        templates = mapping.parse(mappings or ())
+        job = Job(file, templates, campaign, create_campaigns, time_zone, rejects, chunk, again)
+        with database_at(Settings.from_env(os.environ, data_dir=data_dir)) as url:
+            asyncio.run(_import(url, workspace, job))
+    except (ImportFailedError, SettingsError, EmbeddedError, OSError) as error:
+        _fail(str(error))
+
+
+async def _import(url: str, workspace: str, job: Job) -> None:
+    await migrate.upgrade(url)
+    database = Database(url, size=1)
+    try:
+        workspace_id = await workspaces.id_of(database, workspace)
+        if workspace_id is None:
+            known = ", ".join(row.key for row in await workspaces.every(database)) or "none"
+            raise ImportFailedError(f"No workspace has the key {workspace!r}. There are: {known}.")
+        _report(job.path, await _with_bar(database, workspace_id, job))
+    finally:
+        await database.close()
+
+
+async def _with_bar(database: Database, workspace_id: int, job: Job) -> Result:
+    stop = _stop_on_ctrl_c()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[counts]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        shown = _Shown(bar, bar.add_task(job.path.name, total=None, counts="reading"))
+        return await run_impressions(database, workspace_id, job, shown.update, stop.is_set)
+
+
+class _Shown:
+    """What the bar shows: how much of the file is read, the counts, and the rate of this run of the command."""
+
+    def __init__(self, bar: Bar, task: TaskID) -> None:
+        self._bar = bar
+        self._task = task
+        self._first: int | None = None
+
+    def update(self, progress: Progress) -> None:
+        counts = progress.counts
+        if self._first is None:
+            self._first = counts.rows_read
+        seconds = self._bar.tasks[0].elapsed or 0
+        rate = (counts.rows_read - self._first) / seconds if seconds else 0
+        text = f"{counts.accepted:,} new, {counts.duplicates:,} known, {counts.rejected:,} rejected, {rate:,.0f} rows/s"
+        self._bar.update(self._task, total=progress.bytes_total, completed=progress.bytes_read, counts=text)
+
+
+def _stop_on_ctrl_c() -> asyncio.Event:
+    """Set by the first Ctrl-C, which lets the running chunk end. The second one breaks it off: it is rolled back."""
+    stop = asyncio.Event()
+    task = asyncio.current_task()
+
+    def interrupted() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted)
+    return stop
+
+
+def _report(path: Path, result: Result) -> None:
+    counts = result.counts
+    summary = (
+        f"{counts.rows_read:,} rows: {counts.accepted:,} new, {counts.duplicates:,} known before, "
+        f"{counts.rejected:,} rejected"
+    )
+    if result.outcome is Outcome.KNOWN:
+        typer.echo(f"{path} is already imported ({summary}). --again reads all rows again.")
+    elif result.outcome is Outcome.STOPPED:
+        typer.echo(f"Stopped after {summary}. The same command goes on from here.")
+    else:
+        resumed = f" (went on behind row {result.resumed_from:,})" if result.resumed_from else ""
+        typer.echo(f"Imported {path}{resumed}. {summary}.")
+    if counts.rejected:
+        typer.echo(f"Rejected rows and their reasons: {result.rejects}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"groundswell: {message}", err=True)
+    raise typer.Exit(1)
