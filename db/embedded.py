@@ -27,7 +27,7 @@ from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]
 
-from db.embedded_account import Account, choose_account, find_binaries, read
+from db.embedded_account import Account, find_binaries, read
 from db.embedded_account import EmbeddedError as EmbeddedError  # part of this module's interface
 
 WAIT = 60.0  # seconds for a lock, a slow start (crash recovery), a stop
@@ -98,7 +98,7 @@ class Embedded:
             if self._users >= 0:
                 raise RuntimeError("This Embedded is in use already.")
             self._major, self._binaries = find_binaries()
-            self._make_data_dir()
+            self._account = make_data_dir(self._data_dir, self._binaries)
             with self._control():
                 self._make_cluster()
                 self._users, self._owner = self._lock("users.lock", fcntl.LOCK_SH), os.getpid()
@@ -157,13 +157,6 @@ class Embedded:
     def _forget(self) -> None:
         os.close(self._users)
         self._users = -1
-
-    def _make_data_dir(self) -> None:
-        created = not self._data_dir.exists()
-        self._data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        self._account = choose_account(self._binaries, self._data_dir)
-        if created:
-            self._data_dir.chmod(self._account.mode)
 
     def _make_cluster(self) -> None:
         version = read(self._directory / "PG_VERSION").strip()

@@ -80,7 +80,17 @@ def _environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(("PG", "LC_", "LANG"))} | {"LC_ALL": "C"}
 
 
-def choose_account(binaries: Path, data_dir: Path) -> Account:
+def make_data_dir(data_dir: Path, binaries: Path) -> Account:
+    """Makes the data directory if it is missing, no more open than its account needs; answers the account."""
+    created = not data_dir.exists()
+    data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    account = _choose_account(binaries, data_dir)
+    if created:
+        data_dir.chmod(account.mode)
+    return account
+
+
+def _choose_account(binaries: Path, data_dir: Path) -> Account:
     """PostgreSQL refuses to run as root: then it runs as the owner of the cluster, or else as nobody.
 
     That user may be unable to reach the binaries or the data, since /root and what `mktemp -d` makes are 0700.
@@ -128,6 +138,7 @@ def _capability(runs: bool, data_dir: Path) -> str:
 
 
 def read(path: Path) -> str:
+    """The text of a file, or nothing where there is none."""
     try:
         return path.read_text(errors="replace")
     except FileNotFoundError:

@@ -22,6 +22,7 @@ LONGEST_LINE = 1 << 20
 _SAMPLE = 100  # objects of a JSON Lines file from which its columns are told
 _BUFFER = 1 << 17
 _GZIP = b"\x1f\x8b"
+_OPEN_QUOTE = "This is not CSV: the quote that opens here is not closed as it should."
 _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -77,12 +78,23 @@ def opened(path: Path) -> Iterator[Source]:
         yield source
 
 
+class _Unzipped(io.RawIOBase):
+    """What a gzip file holds, for a buffer in C around it. Gives what there is before it says that the file is cut."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._gzip = gzip.GzipFile(fileobj=raw, mode="rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._gzip.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
 def _unpacked(raw: Any) -> Any:
-    if not raw.peek(2).startswith(_GZIP):
-        return raw
-    # GzipFile reads line by line in Python; a buffer around it does so in C.
-    unzipped: Any = gzip.GzipFile(fileobj=raw, mode="rb")
-    return io.BufferedReader(unzipped, _BUFFER)
+    return io.BufferedReader(_Unzipped(raw), _BUFFER) if raw.peek(2).startswith(_GZIP) else raw
 
 
 def _damaged(error: Exception) -> str:
@@ -140,7 +152,7 @@ class _Csv:
         # A quote that never closes runs over many lines: only the first is at fault, the others are read again.
         first, *others = self._lines.taken
         self._lines.returned.extendleft(reversed(others))
-        return Malformed(message, _shown(first))
+        return Malformed(_OPEN_QUOTE if others else message, _shown(first))
 
 
 class _Lines:

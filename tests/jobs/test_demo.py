@@ -1,0 +1,68 @@
+"""The demo workspace: the same everywhere, once, whatever interrupts it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from db.engine import Database
+from db.queries import workspaces
+from db.queries.impressions import recording
+from jobs import demo
+
+_SHAPE = text("""
+    SELECT (SELECT count(*) FROM brands) AS brands, (SELECT count(*) FROM campaigns) AS campaigns,
+        count(*) AS impressions, count(DISTINCT user_id) AS users, count(*) FILTER (WHERE is_viewable IS NULL) AS unmeasured,
+        count(*) FILTER (WHERE clicked) AS clicks, count(*) FILTER (WHERE converted) AS conversions,
+        count(*) FILTER (WHERE charged) AS charges, sum(cpi_rate) FILTER (WHERE charged) AS spend,
+        min(occurred_at)::text AS first, max(occurred_at)::text AS last, count(*) FILTER (WHERE is_unique) AS uniques,
+        md5(string_agg(concat_ws('|', key, user_id, occurred_at, is_viewable, clicked_at, placement), ',' ORDER BY key)) AS content
+    FROM impressions
+""")
+_TOTALS = text("""
+    SELECT sum(impressions)::int, sum(clicks)::int, sum(conversions)::int, sum(spend), sum(unique_impressions)::int,
+        sum(reach)::int FROM campaign_totals
+""")
+
+
+async def ask(database: Database, statement: Any) -> Any:
+    workspace = await workspaces.id_of(database, demo.WORKSPACE)
+    async with database.write(workspace or 0) as transaction:
+        return await transaction.row(statement)
+
+
+async def test_it_is_made_once(database: Database) -> None:
+    assert await demo.load(database)
+    shape = await ask(database, _SHAPE)
+    assert not await demo.load(database)
+    assert await ask(database, _SHAPE) == shape
+    assert (shape.brands, shape.campaigns, shape.impressions) == (3, 24, demo.IMPRESSIONS)
+    assert shape.users < shape.uniques < shape.impressions
+    assert min(shape.unmeasured, shape.clicks, shape.conversions, shape.charges, shape.spend) > 0
+    assert "2026-03-02" < shape.first < shape.last < "2026-03-30"
+    assert shape.content == "cebbffbdbf74fee309c295f44d333827", (
+        "the demo is the same on every machine and in every version"
+    )
+    totals = await ask(database, _TOTALS)
+    counted = (shape.impressions, shape.clicks, shape.conversions, shape.spend, shape.uniques)
+    assert tuple(totals)[:5] == counted
+
+
+async def test_it_survives_an_interruption_and_company(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = recording.record
+    calls = []
+
+    async def breaking(transaction: Any, items: Any) -> recording.Outcome:
+        calls.append(len(items))
+        if len(calls) == 2:
+            raise ConnectionError
+        return await record(transaction, items)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recording, "record", breaking)
+        with pytest.raises(ConnectionError):
+            await demo.load(database)
+    await asyncio.gather(*(demo.load(database) for _ in range(3)))
+    assert (await ask(database, _SHAPE)).impressions == demo.IMPRESSIONS
+    assert (await ask(database, _TOTALS))[0] == demo.IMPRESSIONS
