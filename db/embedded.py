@@ -27,7 +27,7 @@ from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]
 
-from db.embedded_account import Account, find_binaries, read
+from db.embedded_account import Account, find_binaries, make_data_dir, read
 from db.embedded_account import EmbeddedError as EmbeddedError  # part of this module's interface
 
 WAIT = 60.0  # seconds for a lock, a slow start (crash recovery), a stop
