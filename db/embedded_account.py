@@ -60,7 +60,12 @@ class Account:
     def _prefix(self) -> list[str]:
         if not self.capability:
             return []
-        grant = [f"--inh-caps=+{self.capability}", f"--ambient-caps=+{self.capability}"]
+        # Without that bit access(2) forgets capabilities, and initdb asks it whether its binaries may be run.
+        grant = [
+            "--securebits=+no_setuid_fixup",
+            f"--inh-caps=+{self.capability}",
+            f"--ambient-caps=+{self.capability}",
+        ]
         return ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups", *grant]
 
 
