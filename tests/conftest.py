@@ -25,6 +25,11 @@ UrlOf = Callable[[str], str]
 _numbers = itertools.count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--rewrite`` writes the golden answers anew."""
+    parser.addoption("--rewrite", action="store_true", help="write golden answers anew")
+
+
 @pytest.fixture(scope="session")
 def url_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UrlOf]:
     """URLs of databases on the test server: DATABASE_URL's, or an embedded one that is thrown away."""

@@ -1,5 +1,6 @@
 """Recording impressions: each once, whatever is sent twice, and only what is new feeds the roll-ups."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -81,16 +82,15 @@ async def _insert_fresh(transaction: Transaction, items: Mapping[str, NewImpress
         if not fresh:
             return deltas
         unique = await _mark_unique(transaction, fresh, deltas)
-        inserted = await _insert(transaction, fresh, unique)
-        if len(inserted) == len(fresh):
-            for item, is_unique in zip(fresh, unique, strict=True):
-                deltas.add(item.campaign_id, item.occurred_at, counters(is_unique, _state(item)))
+        lost = await _insert(transaction, fresh, unique)
+        if not lost:
+            _count(deltas, fresh, unique)
             return deltas
         # Some keys are known, or somebody recorded them meanwhile. What was claimed for them must not stand.
         # The insert itself says which: a look-up beforehand went through the wrong index, and so through the whole
         # workspace for each batch, wherever the statistics did not know a new workspace yet.
         await transaction.run(text("ROLLBACK TO SAVEPOINT recording"))
-        fresh = [item for item in fresh if item.key in inserted]
+        fresh = [item for item in fresh if item.key not in lost]
     raise RuntimeError("recording lost every race for its keys")
 
 
@@ -125,13 +125,36 @@ async def _claim(transaction: Transaction, users: list[tuple[int, str]]) -> set[
 
 
 async def _insert(transaction: Transaction, items: Sequence[NewImpression], unique: list[bool]) -> set[str]:
-    """Inserts the items, as far as their keys are new, and answers the keys of those."""
+    """Inserts the items, as far as their keys are new, and answers the keys that are not."""
     columns: dict[str, Any] = {name: [getattr(item, name) for item in items] for name in _COLUMNS}
     columns["is_unique"] = unique
     # Most sources fill a few columns only; empty ones are not sent.
     filled = {name: column for name, column in columns.items() if column.count(None) < len(column)}
-    rows = await transaction.rows(_inserting(tuple(filled)), {**filled, "workspace": transaction.workspace_id})
-    return {row[0] for row in rows}
+    values = {**filled, "workspace": transaction.workspace_id}
+    # One value and not a row for each key: nearly always all of them are new.
+    inserted: list[str] = await transaction.scalar(_inserting(tuple(filled)), values) or []
+    return {item.key for item in items}.difference(inserted) if len(inserted) < len(items) else set()
+
+
+def _count(deltas: rollups.Deltas, items: Sequence[NewImpression], unique: list[bool]) -> None:
+    """Adds what the items count. Those of one bucket that count alike, which are most, are counted together."""
+    kinds = [
+        (
+            item.campaign_id,
+            item.occurred_at.timestamp() // rollups.QUARTER,
+            is_unique,
+            item.is_viewable,
+            item.clicked_at is None,
+            item.converted_at is None,
+            None if item.charged_at is None else (item.cpi_rate,),
+        )
+        for item, is_unique in zip(items, unique, strict=True)
+    ]
+    examples = dict(zip(kinds, items, strict=True))
+    for kind, number in Counter(kinds).items():
+        one = examples[kind]
+        each = counters(kind[2], _state(one))
+        deltas.add(one.campaign_id, one.occurred_at, ((name, amount * number) for name, amount in each))
 
 
 def _state(item: NewImpression) -> ImpressionState:
@@ -158,7 +181,7 @@ def _inserting(names: tuple[str, ...]) -> TextClause:
     arrays = ", ".join(f"CAST(:{name} AS {_COLUMNS[name]}[])" for name in names)
     values = ", ".join(f"{name}::inet" if name == "ip_address" else name for name in names)
     return text(
-        f"INSERT INTO impressions (workspace_id, {', '.join(names)}) "  # noqa: S608 - names of columns only
+        f"WITH inserted AS (INSERT INTO impressions (workspace_id, {', '.join(names)}) "  # noqa: S608 - names only
         f"SELECT CAST(:workspace AS bigint), {values} FROM unnest({arrays}) AS new ({', '.join(names)}) "
-        "ON CONFLICT (workspace_id, key) DO NOTHING RETURNING key"
+        "ON CONFLICT (workspace_id, key) DO NOTHING RETURNING key) SELECT array_agg(key) FROM inserted"
     )

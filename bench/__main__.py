@@ -1,0 +1,20 @@
+"""``python -m bench [ingest | metrics]``: everything without an argument."""
+
+import sys
+
+from bench import ingest, metrics
+
+BENCHES = {"ingest": ingest.main, "metrics": metrics.main}
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 0 if every target was reached."""
+    if not arguments:
+        return max(bench([]) for bench in BENCHES.values())
+    if arguments[0] not in BENCHES:
+        print(f"There are the benchmarks {' and '.join(BENCHES)}; --help after a name tells its options.")
+        return 2
+    return BENCHES[arguments[0]](arguments[1:])
+
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""Faults of our own are masked, and one bad field does not drag others along."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from db.engine import Reads
+from db.queries import brands
+from graph import nodes
+from graph.loaders import Loaders
+from tests.api import Api
+from tests.facts import create_campaign
+
+
+async def test_an_unexpected_error_is_masked_with_an_id_that_the_log_has(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError("the password is hunter2")
+
+    monkeypatch.setitem(nodes.FETCHES, "Brand", broken)
+    with capture_logs() as logs:
+        answer = await api.ask('{ node(id: "QnJhbmQ6MQ==") { id } viewer { subject } }')
+    [error], [entry] = answer["errors"], logs
+    assert answer["data"] == {"node": None, "viewer": {"subject": "ada"}}
+    assert error["extensions"] == {"code": "INTERNAL", "errorId": entry["error_id"]}
+    assert error["message"] == f"Something went wrong on our side. Error id: {entry['error_id']}"
+    assert str(entry["exc_info"]) == "the password is hunter2"
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("{", "GRAPHQL_PARSE_FAILED"),
+        ("{ nope }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query ($id: ID!) { node(id: $id) { id } }", "BAD_USER_INPUT"),
+        ('{ campaigns(filter: {activeOn: "2026-02-30"}) { totalCount } }', "GRAPHQL_VALIDATION_FAILED"),
+        ("{ campaigns(orderBy: SIZE) { totalCount } }", "GRAPHQL_VALIDATION_FAILED"),
+        ('{ node(id: "Tm90aGluZzox") { id } }', "BAD_USER_INPUT"),
+        ('{ campaign(id: "QnJhbmQ6MQ==") { id } }', "BAD_USER_INPUT"),
+    ],
+)
+async def test_every_error_has_a_code(api: Api, query: str, code: str) -> None:
+    assert (await api.error(query))[0] == code
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("2026-03-01", "Not an RFC 3339 date and time with offset"),
+        ("2026-03-01T12:00:00", "Not an RFC 3339 date and time with offset"),
+        ("2026-02-30T12:00:00Z", "Not an RFC 3339 date and time with offset"),
+        (1, "Not an RFC 3339 date and time with offset"),
+    ],
+)
+async def test_a_time_needs_its_offset(api: Api, value: object, message: str) -> None:
+    campaign_id = await create_campaign(api)
+    query = "query ($id: ID!, $t: DateTime!) { campaign(id: $id) { metrics(window: {from: $t}) { clicks } } }"
+    code, said = await api.error(query, id=campaign_id, t=value)
+    assert code == "BAD_USER_INPUT"
+    assert message in said
+
+
+async def test_a_window_that_ends_before_it_starts(api: Api) -> None:
+    campaign_id = await create_campaign(api)
+    query = (
+        "query ($id: ID!) { campaign(id: $id) { metrics(window: "
+        '{from: "2026-03-02T00:00:00Z", to: "2026-03-01T00:00:00Z"}) { clicks } } }'
+    )
+    assert await api.error(query, id=campaign_id) == ("BAD_USER_INPUT", "The window ends before it starts.")
+
+
+async def test_waiting_for_a_loader_can_be_cancelled_alone() -> None:
+    no_reads: Any = None
+    loaders, answer = Loaders(lambda: no_reads), asyncio.Event()
+
+    async def fetch(_reads: Reads, keys: list[int]) -> list[int]:
+        await answer.wait()
+        return keys
+
+    given_up, kept = loaders.many(fetch, (), 1), loaders.many(fetch, (), 1)
+    given_up.cancel()
+    answer.set()
+    assert await kept == 1
+
+
+def test_what_node_finds_is_what_has_an_id() -> None:
+    from graph.schema import schema
+
+    node: Any = schema._schema.type_map["Node"]
+    assert {kind.name for kind in schema._schema.get_possible_types(node)} == set(nodes.FETCHES)
+    assert nodes.FETCHES["Brand"] is brands.by_ids

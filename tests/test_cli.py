@@ -1,0 +1,241 @@
+"""The command line as scripts use it: real processes, what they print, and how they end."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jwt
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COMMAND = [sys.executable, "-c", "from graph.cli import main; main()"]
+SECRET = "0123456789abcdef0123456789abcdef"
+PATIENCE = 60.0
+STEER = ("DATABASE_", "JWT_", "GROUNDSWELL_", "LOG_LEVEL")
+
+Serve = Callable[..., "subprocess.Popen[str]"]
+
+
+def environment(**given: str) -> dict[str, str]:
+    """Ours without what would steer the command. Help is as wide as it likes."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(STEER)} | {"COLUMNS": "200"} | given
+
+
+def groundswell(*arguments: str | Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+    line = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(
+        line, cwd=ROOT, env=environment(**environ), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+
+def refusal(done: "subprocess.CompletedProcess[str]") -> str:
+    """The one line of a command that was refused."""
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    return line
+
+
+def postgres_of(data_dir: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.name() == "postgres" and str(data_dir / "postgres") in process.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "data"
+    yield path
+    left = postgres_of(path)
+    for process in left:
+        process.kill()
+    assert not left
+
+
+@pytest.fixture
+def serve(data_dir: Path) -> Iterator[Serve]:
+    """Starts a server on a free port, without the demo. Its standard error goes to serve.err."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> "subprocess.Popen[str]":
+        line = [*COMMAND, "serve", "--no-demo", "--port", "0", "--data-dir", str(data_dir)]
+        with (data_dir.parent / "serve.err").open("a") as errors:
+            process = subprocess.Popen(
+                line, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:  # closes its standard output and waits
+            if process.poll() is None:
+                process.terminate()
+
+
+def address(process: "subprocess.Popen[str]") -> str:
+    """Where a server says that it answers; waits until it does."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", line):
+            return found[0]
+    raise AssertionError(f"it ended with {process.wait(PATIENCE)}")
+
+
+def alive(process: "subprocess.Popen[str]") -> str:
+    """The address of a server that answers."""
+    where, deadline = address(process), time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{where}/health/live", timeout=5) as answer:
+                assert answer.status == 200
+                return where
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError("it does not answer")
+
+
+def claims(done: "subprocess.CompletedProcess[str]", secret: str) -> dict[str, object]:
+    """Those of the token that is all that was printed."""
+    assert (done.returncode, done.stderr) == (0, "")
+    [token] = done.stdout.splitlines()
+    decoded: dict[str, object] = jwt.decode(token, secret, algorithms=["HS256"])
+    return decoded
+
+
+def test_a_token_is_printed_alone_and_signed_by_the_data_dir(data_dir: Path) -> None:
+    done = groundswell("token", "--data-dir", data_dir, "--workspace", "acme", "--scope", "read", "--scope", "write")
+    made = claims(done, (data_dir / "jwt-secret").read_text())
+    assert (made["workspace"], made["scope"]) == ("acme", "read write")
+    assert made["exp"] - made["iat"] == 30 * 86_400  # type: ignore[operator]
+
+
+def test_a_token_is_signed_by_the_secret_that_is_set(data_dir: Path) -> None:
+    done = groundswell("token", "--data-dir", data_dir, "--subject", "ada", "--ttl", "90m", JWT_SECRET=SECRET)
+    made = claims(done, SECRET)
+    assert made["sub"] == "ada"
+    assert made["exp"] - made["iat"] == 90 * 60  # type: ignore[operator]
+    assert not data_dir.exists()
+
+
+def test_an_engage_token_names_its_actor(data_dir: Path) -> None:
+    engage: list[str | Path] = ["token", "--data-dir", data_dir, "--scope", "engage"]
+    made = claims(groundswell(*engage, "--actor-user-id", "u1", JWT_SECRET=SECRET), SECRET)
+    assert made["actor"] == {"userId": "u1"}
+    assert "--actor-user-id" in refusal(groundswell(*engage, JWT_SECRET=SECRET))
+
+
+@pytest.mark.parametrize("ttl", ["", "0d", "30", "-1d", "1y"])
+def test_a_lifetime_must_make_sense(data_dir: Path, ttl: str) -> None:
+    assert "--ttl" in refusal(groundswell("token", "--data-dir", data_dir, "--ttl", ttl))
+
+
+def test_an_unknown_scope_is_a_usage_error(data_dir: Path) -> None:
+    done = groundswell("token", "--data-dir", data_dir, "--scope", "everything")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "engage" in done.stderr
+
+
+def test_with_a_jwks_url_it_cannot_sign(data_dir: Path) -> None:
+    done = groundswell("token", "--data-dir", data_dir, JWT_JWKS_URL="https://id.example/jwks")
+    assert "JWT_JWKS_URL" in refusal(done)
+
+
+def test_a_setting_that_makes_no_sense_is_one_line(data_dir: Path) -> None:
+    assert "at least 32 bytes" in refusal(groundswell("token", "--data-dir", data_dir, JWT_SECRET="short"))
+
+
+def test_without_a_secret_it_serves_this_machine_only(data_dir: Path) -> None:
+    done = groundswell("serve", "--data-dir", data_dir, "--host", "0.0.0.0")
+    assert "this machine only" in refusal(done)
+
+
+def test_the_help_names_every_command() -> None:
+    done = groundswell("--help")
+    assert done.returncode == 0
+    for command in ("serve", "token", "migrate", "schema", "workspace", "import"):
+        assert command in done.stdout
+
+
+def test_the_schema_is_printed_and_checked(tmp_path: Path) -> None:
+    printed = groundswell("schema").stdout
+    file = tmp_path / "schema.graphql"
+    file.write_text(printed)
+    assert "type Query" in printed
+    assert groundswell("schema", "--check", file).returncode == 0
+    file.write_text(f"{printed}\n# changed\n")
+    assert "not up to date" in refusal(groundswell("schema", "--check", file))
+
+
+def test_a_database_that_cannot_be_reached_is_one_line(data_dir: Path) -> None:
+    with socket.socket() as bound:  # and not listening: connections are refused
+        bound.bind(("127.0.0.1", 0))
+        url = f"postgres://ada:hush@127.0.0.1:{bound.getsockname()[1]}/gs"
+        said = refusal(groundswell("migrate", "--data-dir", data_dir, DATABASE_URL=url))
+    assert "cannot be reached" in said
+    assert "hush" not in said
+
+
+def test_a_port_in_use_is_said_before_a_database_is_started(data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = refusal(groundswell("serve", "--no-demo", "--data-dir", data_dir, "--port", str(port)))
+    assert f"Port {port}" in said
+    assert "--port" in said
+    assert not (data_dir / "postgres").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_answers_and_stops_cleanly(data_dir: Path, serve: Serve, number: signal.Signals) -> None:
+    server = serve()
+    alive(server)
+    assert len(postgres_of(data_dir)) == 1
+    server.send_signal(number)
+    assert server.wait(PATIENCE) == 0
+    assert postgres_of(data_dir) == []
+    assert "Traceback" not in (data_dir.parent / "serve.err").read_text()
+
+
+def test_a_second_server_on_a_data_dir_is_refused(data_dir: Path, serve: Serve) -> None:
+    first = serve()
+    alive(first)
+    done = groundswell("serve", "--no-demo", "--port", "0", "--data-dir", data_dir)
+    said = refusal(done)
+    assert "already running on this data directory" in said
+    assert f"process {first.pid}," in said
+    assert first.poll() is None
+
+
+def test_after_a_hard_kill_it_serves_again_with_its_data(data_dir: Path, serve: Serve) -> None:
+    first = serve()
+    alive(first)
+    assert groundswell("workspace", "create", "acme", "--data-dir", data_dir).returncode == 0
+    first.kill()
+    first.wait(PATIENCE)
+    second = serve()
+    alive(second)
+    assert groundswell("workspace", "list", "--data-dir", data_dir).stdout.startswith("acme\t")
+    second.send_signal(signal.SIGINT)
+    assert second.wait(PATIENCE) == 0
+    assert postgres_of(data_dir) == []
+
+
+def test_a_workspace_that_cannot_be_made_is_one_line(data_dir: Path) -> None:
+    assert groundswell("workspace", "create", "acme", "--data-dir", data_dir).returncode == 0
+    for wrong in (["acme"], ["Not a key"], ["x", "--time-zone", "Mars/Base"], ["x", "--currency", "euro"]):
+        assert refusal(groundswell("workspace", "create", *wrong, "--data-dir", data_dir))

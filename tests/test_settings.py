@@ -1,0 +1,100 @@
+"""Settings: what the environment may say, and what it is told when it may not."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from graph.settings import Settings, SettingsError, development_secret
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def test_an_empty_environment_is_development_on_this_machine() -> None:
+    settings = Settings.from_env({})
+    assert (settings.host, settings.port, settings.database_url) == ("127.0.0.1", 8000, None)
+    assert settings.data_dir == Path(".groundswell").absolute()
+    assert settings.development
+
+
+def test_what_is_given_wins_over_the_environment() -> None:
+    settings = Settings.from_env({"GROUNDSWELL_DATA_DIR": "/a"}, data_dir=Path("/b"), host="::1", port=0)
+    assert (settings.data_dir, settings.host, settings.port) == (Path("/b"), "::1", 0)
+
+
+def test_empty_variables_count_as_unset() -> None:
+    names = ("DATABASE_URL", "GROUNDSWELL_DATA_DIR", "JWT_SECRET", "JWT_JWKS_URL", "DATABASE_POOL_SIZE", "LOG_LEVEL")
+    assert Settings.from_env(dict.fromkeys(names, "")) == Settings.from_env({})
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_a_database_url_gets_the_driver(scheme: str) -> None:
+    settings = Settings.from_env({"DATABASE_URL": f"{scheme}://ada:p%40ss@db:5432/gs"})
+    assert settings.database_url == "postgresql+asyncpg://ada:p%40ss@db:5432/gs"
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"DATABASE_URL": "mysql://db/gs"}, "postgresql://"),
+        ({"DATABASE_URL": "db"}, "postgresql://"),
+        ({"JWT_SECRET": SECRET[1:]}, "at least 32 bytes"),
+        ({"JWT_SECRET": SECRET, "JWT_JWKS_URL": "https://id.example/jwks"}, "not both"),
+        ({"JWT_JWKS_URL": "http://id.example/jwks"}, "https"),
+        ({"DATABASE_POOL_SIZE": "0"}, "DATABASE_POOL_SIZE"),
+        ({"DATABASE_POOL_OVERFLOW": "-1"}, "DATABASE_POOL_OVERFLOW"),
+        ({"DATABASE_POOL_TIMEOUT": "soon"}, "DATABASE_POOL_TIMEOUT"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+    ],
+)
+def test_what_makes_no_sense_is_named(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Settings.from_env(environ)
+
+
+def test_a_secret_is_counted_in_bytes() -> None:
+    assert Settings.from_env({"JWT_SECRET": "ä" * 16}).jwt_secret == "ä" * 16
+
+
+@pytest.mark.parametrize("url", ["https://id.example/jwks", "http://127.0.0.1:9/jwks", "http://[::1]/jwks"])
+def test_keys_come_from_https_or_this_machine(url: str) -> None:
+    settings = Settings.from_env({"JWT_JWKS_URL": url})
+    assert settings.jwks_url == url
+    assert settings.signing_secret() is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost"])
+def test_development_listens_on_this_machine(host: str) -> None:
+    assert Settings.from_env({}, host=host).host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "127.0.0.1.example.org"])
+def test_without_a_secret_others_stay_outside(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"JWT_SECRET.*this machine only"):
+        Settings.from_env({}, host=host)
+    assert Settings.from_env({"JWT_SECRET": SECRET}, host=host).host == host
+
+
+def test_a_development_secret_is_made_once_for_its_owner(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    made = development_secret(data_dir)
+    assert len(bytes.fromhex(made)) == 32
+    assert development_secret(data_dir) == made
+    assert (data_dir / "jwt-secret").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in data_dir.iterdir()] == ["jwt-secret"]
+
+
+def test_many_at_once_agree_on_one_secret(tmp_path: Path) -> None:
+    start, made = threading.Barrier(16), []
+
+    def make() -> None:
+        start.wait(10)
+        made.append(development_secret(tmp_path))
+
+    threads = [threading.Thread(target=make) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(made) == 16
+    assert len(set(made)) == 1
