@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import CursorResult, Executable, Row
+from sqlalchemy import BigInteger, CursorResult, Executable, Row, ScalarSelect, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -28,7 +28,22 @@ class BadText(ValueError):
     """A text that PostgreSQL cannot hold. The message is for the caller."""
 
 
-class Transaction:
+class OfWorkspace:
+    """Something that is bound to one workspace."""
+
+    workspace_id: int
+
+    @property
+    def workspace(self) -> ScalarSelect[int]:
+        """The workspace, for the conditions of a statement.
+
+        A subquery and not a constant: the planner takes a constant that its statistics do not know for one without
+        rows. In a new workspace it then looked up a batch's keys by reading the whole workspace.
+        """
+        return select(literal(self.workspace_id, BigInteger)).scalar_subquery()
+
+
+class Transaction(OfWorkspace):
     """A running transaction of one workspace. It has no commit: leaving ``write()`` normally is the commit."""
 
     def __init__(self, connection: AsyncConnection, workspace_id: int | None) -> None:
@@ -64,7 +79,7 @@ class Transaction:
         return (await _driver(self._connection)).get_server_pid()  # type: ignore[no-any-return]
 
 
-class Reads:
+class Reads(OfWorkspace):
     """One read-only snapshot, opened at the first read: all answers of an operation agree with each other.
 
     It holds one connection. Statements of concurrent resolvers run in turn.

@@ -17,7 +17,7 @@ BY_NAME = Order("brands:name", (Brand.name, Brand.id))
 async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
     """The brands of these ids, in any order; missing ones are left out."""
     statement = select(*pick(Brand, {}, fields)).where(
-        Brand.workspace_id == reads.workspace_id,
+        Brand.workspace_id == reads.workspace,
         Brand.id == any_(literal(list(ids), ARRAY(BigInteger))),
     )
     return await reads.rows(statement)
@@ -25,19 +25,19 @@ async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> R
 
 async def listed(reads: Reads, fields: Collection[str], request: PageRequest) -> Page:
     """One page of the workspace's brands, by name."""
-    statement = select(*pick(Brand, {}, fields)).where(Brand.workspace_id == reads.workspace_id)
+    statement = select(*pick(Brand, {}, fields)).where(Brand.workspace_id == reads.workspace)
     return Page.of(BY_NAME, request, await reads.rows(page(statement, BY_NAME, request)))
 
 
 async def count(reads: Reads) -> int:
     """How many brands the workspace has."""
-    row = await reads.row(select(func.count()).select_from(Brand).where(Brand.workspace_id == reads.workspace_id))
+    row = await reads.row(select(func.count()).select_from(Brand).where(Brand.workspace_id == reads.workspace))
     return int(row[0]) if row else 0
 
 
 async def exists(transaction: Transaction, brand_id: int) -> bool:
     """Whether the workspace has this brand."""
-    found = select(Brand.id).where(Brand.workspace_id == transaction.workspace_id, Brand.id == brand_id)
+    found = select(Brand.id).where(Brand.workspace_id == transaction.workspace, Brand.id == brand_id)
     return await transaction.scalar(found) is not None
 
 
@@ -53,6 +53,6 @@ async def create_missing(transaction: Transaction, names: Sequence[str]) -> dict
     unique = (Brand.workspace_id, Brand.name)
     await transaction.run(upsert(Brand).values(values).on_conflict_do_nothing(index_elements=unique))
     statement = select(Brand.name, Brand.id).where(
-        Brand.workspace_id == transaction.workspace_id, Brand.name == any_(literal(list(names), ARRAY(Text)))
+        Brand.workspace_id == transaction.workspace, Brand.name == any_(literal(list(names), ARRAY(Text)))
     )
     return {row.name: row.id for row in await transaction.rows(statement)}

@@ -43,7 +43,7 @@ class Filter:
 async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
     """The campaigns of these ids, in any order; missing ones are left out."""
     statement = select(*pick(Campaign, NEEDS, fields)).where(
-        Campaign.workspace_id == reads.workspace_id,
+        Campaign.workspace_id == reads.workspace,
         Campaign.id == any_(literal(list(ids), ARRAY(BigInteger))),
     )
     return await reads.rows(statement)
@@ -52,7 +52,7 @@ async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> R
 async def by_keys(reads: Reads, fields: Collection[str], keys: Sequence[str]) -> Rows:
     """The campaigns of these keys, in any order, with ``key``; missing ones are left out."""
     statement = select(*pick(Campaign, NEEDS, {*fields, "key"})).where(
-        Campaign.workspace_id == reads.workspace_id,
+        Campaign.workspace_id == reads.workspace,
         Campaign.key == any_(literal(list(keys), ARRAY(Text))),
     )
     return await reads.rows(statement)
@@ -71,7 +71,7 @@ async def count(reads: Reads, which: Filter) -> int:
 
 
 def _conditions(reads: Reads, which: Filter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [Campaign.workspace_id == reads.workspace_id]
+    found: list[ColumnElement[bool]] = [Campaign.workspace_id == reads.workspace]
     if which.status is not None:
         found.append(Campaign.status == any_(literal([s.value for s in which.status], ARRAY(Text))))
     if which.brand_id is not None:
@@ -109,7 +109,7 @@ async def create_missing(transaction: Transaction, rows: Sequence[Mapping[str, A
 async def ids_of_keys(transaction: Transaction, keys: Sequence[str]) -> dict[str, int]:
     """The campaigns' ids by key; missing ones are left out."""
     statement = select(Campaign.key, Campaign.id).where(
-        Campaign.workspace_id == transaction.workspace_id, Campaign.key == any_(literal(list(keys), ARRAY(Text)))
+        Campaign.workspace_id == transaction.workspace, Campaign.key == any_(literal(list(keys), ARRAY(Text)))
     )
     return {row.key: row.id for row in await transaction.rows(statement)}
 
@@ -118,7 +118,7 @@ async def locked(transaction: Transaction, campaign_id: int) -> Any:
     """The whole row of a campaign, locked until the transaction ends; None where there is none."""
     statement = (
         select(*Campaign.__table__.columns)
-        .where(Campaign.workspace_id == transaction.workspace_id, Campaign.id == campaign_id)
+        .where(Campaign.workspace_id == transaction.workspace, Campaign.id == campaign_id)
         .with_for_update(key_share=True)
     )
     return await transaction.row(statement)
@@ -128,7 +128,7 @@ async def change(transaction: Transaction, campaign_id: int, values: Mapping[str
     """Writes new values into a campaign that is locked."""
     await transaction.run(
         update(Campaign)
-        .where(Campaign.workspace_id == transaction.workspace_id, Campaign.id == campaign_id)
+        .where(Campaign.workspace_id == transaction.workspace, Campaign.id == campaign_id)
         .values(updated_at=datetime.now(UTC), **values)
     )
 
@@ -136,7 +136,7 @@ async def change(transaction: Transaction, campaign_id: int, values: Mapping[str
 async def has_spent(transaction: Transaction, campaign_id: int) -> bool:
     """Whether an impression of the campaign was charged already."""
     charged = select(literal(1)).where(
-        Impression.workspace_id == transaction.workspace_id,
+        Impression.workspace_id == transaction.workspace,
         Impression.campaign_id == campaign_id,
         Impression.charged,
     )
@@ -146,7 +146,7 @@ async def has_spent(transaction: Transaction, campaign_id: int) -> bool:
 async def for_recording(transaction: Transaction, ids: Sequence[int]) -> Rows:
     """What recording impressions needs of its campaigns: id, brand_id, currency, cost_per_impression."""
     statement = select(Campaign.id, Campaign.brand_id, Campaign.currency, Campaign.cost_per_impression).where(
-        Campaign.workspace_id == transaction.workspace_id,
+        Campaign.workspace_id == transaction.workspace,
         Campaign.id == any_(literal(list(ids), ARRAY(BigInteger))),
     )
     return await transaction.rows(statement)

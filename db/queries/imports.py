@@ -45,4 +45,4 @@ async def restart(transaction: Transaction, fingerprint: str) -> None:
 
 
 def _is(transaction: Transaction, fingerprint: str) -> tuple[Any, Any]:
-    return ImportRun.workspace_id == transaction.workspace_id, ImportRun.fingerprint == fingerprint
+    return ImportRun.workspace_id == transaction.workspace, ImportRun.fingerprint == fingerprint

@@ -115,7 +115,7 @@ def _at_most(limit: int, rows: Rows) -> Rows:
 def _campaigns(reads: Reads, needs: Collection[str], ids: Sequence[int]) -> Query:
     plan = [column for name, column in PLAN.items() if name in needs]
     return select(Campaign.id, *plan).where(
-        Campaign.workspace_id == reads.workspace_id,
+        Campaign.workspace_id == reads.workspace,
         Campaign.id == any_(literal(list(ids), ARRAY(BigInteger))),
     )
 

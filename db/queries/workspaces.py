@@ -63,11 +63,11 @@ def _reraise(error: Exception) -> NoReturn:
 async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
     """The workspaces of these ids that the transaction may see: its own."""
     statement = select(*pick(Workspace, {}, fields)).where(
-        Workspace.id == reads.workspace_id, Workspace.id == any_(literal(list(ids), ARRAY(BigInteger)))
+        Workspace.id == reads.workspace, Workspace.id == any_(literal(list(ids), ARRAY(BigInteger)))
     )
     return await reads.rows(statement)
 
 
 async def currency(transaction: Transaction) -> str:
     """The currency of the transaction's own workspace."""
-    return str(await transaction.scalar(select(Workspace.currency).where(Workspace.id == transaction.workspace_id)))
+    return str(await transaction.scalar(select(Workspace.currency).where(Workspace.id == transaction.workspace)))

@@ -43,7 +43,7 @@ class Filter:
 async def by_ids(reads: Reads, selected: Collection[str], ids: Sequence[int]) -> Rows:
     """The impressions of these ids, in any order; missing ones are left out."""
     statement = select(*pick(Impression, NEEDS, selected)).where(
-        Impression.workspace_id == reads.workspace_id,
+        Impression.workspace_id == reads.workspace,
         Impression.id == any_(literal(list(ids), ARRAY(BigInteger))),
     )
     return await reads.rows(statement)
@@ -54,7 +54,7 @@ async def of_campaigns(
 ) -> list[Page]:
     """A page of each campaign's impressions, newest first, in the order of the ids: one statement for all."""
     base = select(*pick(Impression, NEEDS, selected)).where(
-        Impression.workspace_id == reads.workspace_id, *_conditions(which)
+        Impression.workspace_id == reads.workspace, *_conditions(which)
     )
     rows = await reads.rows(page_per_parent(base, Impression.campaign_id, NEWEST, request, ids))
     mine: dict[int, list[object]] = {}
@@ -69,14 +69,14 @@ async def count_of_campaigns(reads: Reads, which: Filter, ids: Sequence[int]) ->
     if which.lets_all_through():
         statement = (
             select(CampaignTotals.campaign_id, func.sum(CampaignTotals.impressions))
-            .where(CampaignTotals.workspace_id == reads.workspace_id, CampaignTotals.campaign_id == wanted)
+            .where(CampaignTotals.workspace_id == reads.workspace, CampaignTotals.campaign_id == wanted)
             .group_by(CampaignTotals.campaign_id)
         )
     else:
         statement = (
             select(Impression.campaign_id, func.count())
             .where(
-                Impression.workspace_id == reads.workspace_id,
+                Impression.workspace_id == reads.workspace,
                 Impression.campaign_id == wanted,
                 *_conditions(which),
             )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, any_, literal, or_, select, text
+from sqlalchemy import BigInteger, Text, any_, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.engine import Transaction
@@ -71,9 +71,9 @@ def _state(row: Any) -> ImpressionState:
 
 
 async def _lock(transaction: Transaction, changes: Sequence[ImpressionChange]) -> Any:
-    # Sorted by id, so that two batches that touch the same impressions wait and do not deadlock.
+    # All at once and sorted by id, so that two batches that touch the same impressions wait and do not deadlock.
     ids = [change.id for change in changes if change.id is not None]
-    keys = [change.key for change in changes if change.key is not None]
+    ids += await _ids_of_keys(transaction, [change.key for change in changes if change.key is not None])
     columns = [Impression.campaign_id, Impression.occurred_at, Impression.is_unique]
     columns += [getattr(Impression, name) for name in _COLUMNS]
     statement = (
@@ -83,16 +83,20 @@ async def _lock(transaction: Transaction, changes: Sequence[ImpressionChange]) -
             (Campaign.workspace_id == Impression.workspace_id) & (Campaign.id == Impression.campaign_id),
         )
         .where(
-            Impression.workspace_id == transaction.workspace_id,
-            or_(
-                Impression.id == any_(literal(ids, ARRAY(BigInteger))),
-                Impression.key == any_(literal(keys, ARRAY(Text))),
-            ),
+            Impression.workspace_id == transaction.workspace,
+            Impression.id == any_(literal(ids, ARRAY(BigInteger))),
         )
         .order_by(Impression.id)
         .with_for_update(of=Impression, key_share=True)
     )
     return await transaction.rows(statement)
+
+
+async def _ids_of_keys(transaction: Transaction, keys: Sequence[str]) -> list[int]:
+    statement = select(Impression.id).where(
+        Impression.workspace_id == transaction.workspace, Impression.key == any_(literal(keys, ARRAY(Text)))
+    )
+    return [row.id for row in await transaction.rows(statement)] if keys else []
 
 
 async def _write(transaction: Transaction, changed: Sequence[tuple[Any, ImpressionState]]) -> None:
