@@ -21,7 +21,14 @@ CHANGE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
 AnyRow = Row[*tuple[Any, ...]]
 Rows = Sequence[AnyRow]
-_GONE = (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, OSError)
+# What BEGIN raises on a connection that the server has closed. InternalClientError: its farewell was read just before.
+_GONE = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    OSError,
+)
 
 
 class BadText(ValueError):
