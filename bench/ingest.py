@@ -1,6 +1,6 @@
 """How fast impressions come in, beside a bare COPY of the same rows into the same table, in one run on one server.
 
-    python -m bench.ingest [--rounds 5] [--rows 60000] [--file LOG.csv.gz]
+    python -m bench ingest [--rounds 5] [--rows 60000] [--file LOG.csv.gz]
 
 The contenders take turns, each round from an empty table and with new campaigns. A durable embedded server in a
 temporary directory, or the server of DATABASE_URL, where a database is made for the run; its user must be a superuser,
@@ -24,6 +24,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import make_url
 
+from bench.record import record
 from db import migrate
 from db.embedded import Embedded
 from db.engine import Database
@@ -88,6 +89,22 @@ class Bench:
             raise RuntimeError(f"the import went wrong: {result}")
         return seconds
 
+    async def record_over_http(self) -> float:
+        """The API: batches of 1000 to a server process, from the first request to the last answer."""
+        await self.empty()
+        rows = [
+            {
+                "campaign": campaign,
+                "key": key,
+                "occurredAt": at.isoformat(),
+                "clickedAt": clicked_at and clicked_at.isoformat(),
+                "placement": placement,
+                "actor": {"userId": user},
+            }
+            for _, campaign, key, at, clicked_at, placement, user, _ in self._records(await self._make_campaigns())
+        ]
+        return await record(self.url, WORKSPACE, rows)
+
     async def _make_campaigns(self) -> dict[str, int]:
         keys = sorted({f"{row['campaign']}-{row['policy']}" for row in self._log()})
         plain = {"status": "ACTIVE", "currency": "EUR"}
@@ -111,15 +128,12 @@ class Bench:
             yield from csv.DictReader(file)
 
 
-# recordImpressions over HTTP (batches of 1000, RECORD_TARGET) goes here: an async function of a Bench that starts
-# with `await bench.empty()`, takes in the same rows, answers the seconds, and is named in contenders() with its target.
-
-
 def contenders(bench: Bench) -> dict[str, tuple[Contender, float | None]]:
     """By name: what takes the rows in, and the least it must reach of the first one's rate."""
     return {
         "bare COPY": (bench.copy, None),
         "groundswell import": (bench.run_import, IMPORT_TARGET),
+        "recordImpressions": (bench.record_over_http, RECORD_TARGET),
     }
 
 
@@ -211,19 +225,17 @@ def server() -> Iterator[str]:
         yield cluster.url()
 
 
-def main() -> None:
-    """The command line."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: list[str]) -> int:
+    """Exit code 0 if the targets were reached."""
+    options = argparse.ArgumentParser(
+        "bench ingest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--rows", type=int, default=60_000)
     options.add_argument("--file", type=Path, default=LOG)
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, server() as url:
         file = Path(folder) / "log.csv"
         count = unpacked(given.file, file, given.rows)
         print(f"{count:,} rows, {given.rounds} rounds, chunks of {CHUNK:,}, {os.cpu_count()} cores")
-        raise SystemExit(0 if asyncio.run(measure(url, file, given.rounds, count)) else 1)
-
-
-if __name__ == "__main__":
-    main()
+        return 0 if asyncio.run(measure(url, file, given.rounds, count)) else 1

@@ -115,7 +115,8 @@ def token(
 
     Signed with JWT_SECRET, or else with the development secret of the data directory.
     """
-    secret = Settings.from_env(os.environ, data_dir=data_dir).signing_secret()
+    settings = Settings.from_env(os.environ, data_dir=data_dir)
+    secret = settings.signing_secret()
     if secret is None:
         fail("JWT_JWKS_URL is set: tokens are made by whoever holds the private key, not here.")
     names = {"userId": actor_user_id, "profileId": actor_profile_id, "profileType": actor_profile_type}
@@ -124,7 +125,14 @@ def token(
     if actor_user_id is None and (actor or "engage" in scopes):
         fail("An engage token acts as one end user: say whom with --actor-user-id.")
     made = make_token(
-        secret, subject=subject, workspace=workspace, scopes=scopes, ttl=_duration(ttl), actor=actor or None
+        secret,
+        subject=subject,
+        workspace=workspace,
+        scopes=scopes,
+        ttl=_duration(ttl),
+        actor=actor or None,
+        audience=settings.jwt_audience,
+        issuer=settings.jwt_issuer,
     )
     print(made)
 
@@ -163,7 +171,7 @@ def schema(
     printed = graph_schema.as_str() + "\n"
     if check is None:
         print(printed, end="")
-    elif check.read_text() != printed:
+    elif not check.is_file() or check.read_text() != printed:
         fail(f"{check} is not up to date. Run: groundswell schema > {check}")
 
 

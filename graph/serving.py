@@ -19,11 +19,12 @@ from db.migrate import upgrade
 from graph.app import build_app
 from graph.logs import configure_logging
 from graph.opening import database_at
-from graph.settings import Settings, SettingsError
+from graph.settings import Settings, SettingsError, make_data_dir
 from graph.tokens import make_token
 from jobs import demo
 
 GRACE_SECONDS = 10
+BACKLOG = 2048
 
 log = structlog.get_logger("groundswell.serve")
 
@@ -31,7 +32,7 @@ log = structlog.get_logger("groundswell.serve")
 def serve(settings: Settings, *, with_demo: bool) -> None:
     """Serves until it is told to stop. Raises SettingsError, EmbeddedError and DatabaseUnavailable."""
     configure_logging(settings.log_level)
-    _stop_on_signals()
+    stopping = _Stopping()
     # What can be said at once is said at once: before a database is started.
     with _only_one(settings), _listening(settings) as listener:
         settings.signing_secret()
@@ -40,18 +41,11 @@ def serve(settings: Settings, *, with_demo: bool) -> None:
             if before != after:
                 log.info("migrated", revision=after)
             loaded = asyncio.run(_load_demo(url)) if with_demo else False
+            server = _server(settings, url)
+            listener.listen(BACKLOG)  # from here on, whoever read the address is let in
             _welcome(settings, listener, with_demo=with_demo, loaded=loaded)
             _tune_garbage_collection()
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    build_app(settings, url),
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    timeout_graceful_shutdown=GRACE_SECONDS,
-                )
-            )
-            server.run(sockets=[listener])
+            stopping.hand_over(server).run(sockets=[listener])
 
 
 def _tune_garbage_collection() -> None:
@@ -64,14 +58,41 @@ def _tune_garbage_collection() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _stop_on_signals() -> None:
-    """Ctrl-C and SIGTERM end this process by way of its own cleaning up, also before and after uvicorn."""
+def _server(settings: Settings, url: str) -> uvicorn.Server:
+    config = uvicorn.Config(
+        build_app(settings, url),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return uvicorn.Server(config)
 
-    def stop(_number: int, _frame: object) -> None:
-        raise SystemExit(0)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+class _Stopping:
+    """Ctrl-C, SIGTERM and a closed terminal end this process by way of its own cleaning up, whenever they come."""
+
+    def __init__(self) -> None:
+        self._server: uvicorn.Server | None = None
+        self._wanted = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop)
+
+    def hand_over(self, server: uvicorn.Server) -> uvicorn.Server:
+        """From now on the server is told to end, which it does at its next turn."""
+        self._server = server
+        if self._wanted:
+            raise SystemExit(0)
+        return server
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._wanted = True
+        if self._server is not None:
+            self._server.should_exit = True
+        else:
+            # Python drops what is raised while it runs a weak reference's callback: hence hand_over looks again.
+            raise SystemExit(0)
 
 
 @contextmanager
@@ -80,7 +101,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
     if settings.database_url is not None:
         yield
         return
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_data_dir(settings.data_dir)
     with (settings.data_dir / "serve.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,11 +126,11 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         try:
             listener.bind((settings.host, settings.port))
         except OSError as error:
+            reason = (error.strerror or str(error)).lower()
             raise SettingsError(
-                f"Port {settings.port} on {settings.host} cannot be used: {os.strerror(error.errno or 0).lower()}. "
-                "Choose another with --port."
+                f"Port {settings.port} on {settings.host} cannot be used: {reason}. Choose another with --port or --host."
             ) from None
-        # Taken only: clients are let in when uvicorn listens.
+        # Taken only: clients are let in when there is something to answer them.
         yield listener
 
 
@@ -132,14 +153,20 @@ def _welcome(settings: Settings, listener: socket.socket, *, with_demo: bool, lo
         print("The demo workspace was loaded: 24 campaigns and their impressions.")
     secret = settings.signing_secret()
     if settings.development and secret is not None:
-        scopes = ("read", "write", "ingest")
-        token = make_token(secret, subject="developer", workspace="demo", scopes=scopes, ttl=timedelta(days=30))
-        query = json.dumps(
-            {"query": "{ campaigns(first: 3) { nodes { name metrics { impressions clickThroughRate } } } }"}
-        )
-        print("Without JWT_SECRET or JWT_JWKS_URL it listens on this machine only, and this token is good for 30 days:")
-        print(f"\n{token}\n")
+        print("Without JWT_SECRET or JWT_JWKS_URL it listens on this machine only.")
         if with_demo:
-            print(f"Try:\n  curl -s {address}/graphql -H 'Content-Type: application/json' \\")
-            print(f"    -H 'Authorization: Bearer {token}' \\\n    -d '{query}'\n")
+            _offer_demo(secret, address)
+    if not with_demo:
+        print(
+            "Make a workspace:   groundswell workspace create KEY\nand a token for it: groundswell token --workspace KEY"
+        )
     print("Ctrl-C stops it.", flush=True)
+
+
+def _offer_demo(secret: str, address: str) -> None:
+    scopes = ("read", "write", "ingest")
+    token = make_token(secret, subject="developer", workspace="demo", scopes=scopes, ttl=timedelta(days=30))
+    query = json.dumps({"query": "{ campaigns(first: 3) { nodes { name metrics { impressions clickThroughRate } } } }"})
+    print(f"A token for the demo workspace, good for 30 days:\n\n{token}\n")
+    print(f"Try:\n  curl -s {address}/graphql -H 'Content-Type: application/json' \\")
+    print(f"    -H 'Authorization: Bearer {token}' \\\n    -d '{query}'\n")

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 SECRET_BYTES = 32
 _SCHEMES = ("postgres", "postgresql", "postgresql+asyncpg")
@@ -90,13 +90,28 @@ class Settings:
             )
 
 
+def make_data_dir(data_dir: Path) -> None:
+    """Makes the data directory if it is missing. What is private in it says so itself.
+
+    As root, others may pass through: the embedded server runs as another user there. Raises SettingsError.
+    """
+    try:
+        data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The data directory {data_dir} cannot be made: {(error.strerror or '').lower()}."
+        ) from None
+
+
 def development_secret(data_dir: Path) -> str:
     """The secret of a data directory that nobody set one for. Made once, readable by its owner only."""
     path = data_dir / "jwt-secret"
     try:
         return path.read_text().strip()
+    except NotADirectoryError:
+        raise SettingsError(f"The data directory {data_dir} is not a directory.") from None
     except FileNotFoundError:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_data_dir(data_dir)
     with tempfile.NamedTemporaryFile("w", dir=data_dir, delete=False) as file:  # 0600 from the start
         file.write(secrets.token_hex(SECRET_BYTES))
     try:
@@ -115,7 +130,16 @@ def _database_url(given: str | None) -> str | None:
     scheme, separator, rest = given.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise SettingsError("DATABASE_URL must begin with postgresql://")
-    return f"postgresql+asyncpg://{rest}"
+    try:
+        _ = urlsplit(given).port
+    except ValueError:
+        raise SettingsError(
+            "DATABASE_URL is not a valid address: look at its port, and at / and @ in its password."
+        ) from None
+    place, _, query = rest.partition("?")
+    # libpq says sslmode; asyncpg calls it ssl and knows the same values.
+    options = [("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(query)]
+    return f"postgresql+asyncpg://{place}" + (f"?{urlencode(options)}" if options else "")
 
 
 def _secret(given: str | None) -> str | None:

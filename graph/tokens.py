@@ -14,6 +14,8 @@ def make_token(
     scopes: Iterable[str],
     ttl: timedelta,
     actor: Mapping[str, str] | None = None,
+    audience: str | None = None,
+    issuer: str | None = None,
 ) -> str:
     """A token as graph.access verifies it: HS256, with the workspace's key and the scopes in lower case."""
     now = datetime.now(UTC)
@@ -24,6 +26,6 @@ def make_token(
         "iat": now,
         "exp": now + ttl,
     }
-    if actor is not None:
-        claims["actor"] = dict(actor)
+    further = {"actor": actor and dict(actor), "aud": audience, "iss": issuer}
+    claims |= {name: value for name, value in further.items() if value is not None}
     return jwt.encode(claims, secret, algorithm="HS256")

@@ -98,3 +98,20 @@ def test_many_at_once_agree_on_one_secret(tmp_path: Path) -> None:
         thread.join(30)
     assert len(made) == 16
     assert len(set(made)) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("postgresql:///dev", "postgresql+asyncpg:///dev"),
+        ("postgres://u:p@h:1/d?sslmode=require", "postgresql+asyncpg://u:p@h:1/d?ssl=require"),
+        ("postgresql://postgres@/d?host=/tmp/x", "postgresql+asyncpg://postgres@/d?host=%2Ftmp%2Fx"),
+    ],
+)
+def test_a_database_address_as_libpq_has_it(given: str, expected: str, tmp_path: Path) -> None:
+    assert Settings.from_env({"DATABASE_URL": given}, data_dir=tmp_path).database_url == expected
+
+
+def test_a_database_address_with_a_senseless_port(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="not a valid address"):
+        Settings.from_env({"DATABASE_URL": "postgresql://h:x/d"}, data_dir=tmp_path)
