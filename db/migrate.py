@@ -1,7 +1,7 @@
 """Brings a database to the newest revision, one migrator at a time."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,31 @@ async def _run(url: str, work: Any) -> Any:
         async with _connected(engine) as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ONE_MIGRATOR})
             await connection.commit()
-            answer = await connection.run_sync(work)
+            with _explained():
+                answer = await connection.run_sync(work)
             await connection.commit()
             return answer
     finally:
         await engine.dispose()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What an operator can mend about a migration, in words."""
+    try:
+        yield
+    except DBAPIError as error:
+        cause = getattr(error.orig, "__cause__", None)
+        if isinstance(cause, asyncpg.InsufficientPrivilegeError):
+            raise DatabaseUnavailable(
+                f"The database user lacks a right: {cause}. Migrations make tables and, the first time on a server, two "
+                "roles; a superuser can instead: GRANT groundswell_app, groundswell_system TO the user WITH SET TRUE."
+            ) from error
+        if isinstance(cause, asyncpg.LockNotAvailableError):
+            raise DatabaseUnavailable(
+                "A migration did not get its lock in time, because other transactions are running. Try again."
+            ) from error
+        raise
 
 
 @asynccontextmanager

@@ -25,9 +25,10 @@ def create_roles() -> Sequence[str]:
             f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS; "
             "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
         )
+        # Who makes a role may grant it and no more (PostgreSQL 16): acting as it has to be granted, even to oneself.
         statements.append(
-            f"DO $$ BEGIN IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN "
-            f"GRANT {role} TO CURRENT_USER; END IF; END $$"
+            f"DO $$ BEGIN IF NOT pg_has_role(current_user, '{role}', 'SET') THEN "
+            f"GRANT {role} TO CURRENT_USER WITH SET TRUE, INHERIT TRUE; END IF; END $$"
         )
         statements.append(f"GRANT USAGE ON SCHEMA public TO {role}")
     return statements

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -86,3 +87,13 @@ async def test_the_roles_can_neither_log_in_nor_bypass(database_url: str) -> Non
     assert await ask(database_url, roles) == [
         [("groundswell_app", False, False, False), ("groundswell_system", False, False, False)]
     ]
+
+
+async def test_a_migration_gives_way_instead_of_queueing_up_all_traffic(database_url: str) -> None:
+    engine = create_async_engine(database_url, poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.execute(text("LOCK TABLE impressions IN ACCESS SHARE MODE"))
+        with pytest.raises(migrate.DatabaseUnavailable, match="did not get its lock in time"):
+            await migrate.downgrade(database_url, "base")
+    await engine.dispose()
+    assert await migrate.upgrade(database_url) == (migrate.newest(), migrate.newest())
