@@ -21,6 +21,7 @@ class Context:
         self._database = database
         self._viewer = viewer
         self._reads: Reads | None = None
+        self._over = False
         self.loaders = Loaders(lambda: self.reads)
 
     @property
@@ -38,17 +39,25 @@ class Context:
     @property
     def reads(self) -> Reads:
         """The snapshot that all reads of this operation share."""
+        if self._over:
+            # A loader whose waiters were cancelled comes late: it must not open what nobody will close.
+            raise RuntimeError("the operation is over")
         if self._reads is None:
             self._reads = self._database.reads(self.viewer.workspace_id)
         return self._reads
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
         """Runs one transaction; whatever is read of its result afterwards is read from a fresh snapshot."""
-        await self.close()
+        await self._renew()
         return await change(self._database, self.viewer.workspace_id, work)
 
     async def close(self) -> None:
-        """Ends the snapshot; what is read afterwards opens another, with loaders of its own."""
+        """Ends the operation and its snapshot. Nothing can be read afterwards."""
+        self._over = True
+        await self._renew()
+
+    async def _renew(self) -> None:
+        """Ends the snapshot; what is read next opens another, with loaders of its own."""
         reads, self._reads = self._reads, None
         self.loaders = Loaders(lambda: self.reads)
         if reads is not None:

@@ -3,13 +3,12 @@
 from typing import Any
 
 import orjson
+from cross_web import HTTPException
 from graphql import GraphQLError
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.http.ides import GraphQL_IDE
-from strawberry.types import ExecutionResult
 
 from db.engine import Database
 from graph.access import Authenticator
@@ -30,6 +29,8 @@ class GraphQLView(GraphQL[Context, None]):
         try:
             await super().__call__(scope, receive, send)
         except GraphQLError as error:
+            if (error.extensions or {}).get("code") != "UNAUTHENTICATED":
+                raise
             body = orjson.dumps({"data": None, "errors": [error.formatted]})
             await Response(body, 401, media_type="application/json")(scope, receive, send)
 
@@ -46,9 +47,12 @@ class GraphQLView(GraphQL[Context, None]):
         finally:
             await context.close()
 
-    async def process_result(self, request: Request, result: ExecutionResult) -> Any:
-        """The answer as the protocol has it."""
-        return await super().process_result(request, result)
+    def parse_json(self, data: str | bytes) -> Any:
+        """Reads a body. What is JSON but no object (or list, for a batch) is the client's mistake."""
+        value = super().parse_json(data)
+        if not isinstance(value, dict | list):
+            raise HTTPException(400, "The body must be a JSON object with a query.")
+        return value
 
     def create_response(self, response_data: Any, sub_response: Response) -> Response:
         """The HTTP response; 401 where a credential is missing."""

@@ -9,6 +9,8 @@ from structlog.testing import capture_logs
 from db.engine import Reads
 from db.queries import brands
 from graph import nodes
+from graph.access import Viewer
+from graph.context import Context
 from graph.loaders import Loaders
 from tests.api import Api
 from tests.facts import create_campaign
@@ -92,3 +94,24 @@ def test_what_node_finds_is_what_has_an_id() -> None:
     node: Any = schema._schema.type_map["Node"]
     assert {kind.name for kind in schema._schema.get_possible_types(node)} == set(nodes.FETCHES)
     assert nodes.FETCHES["Brand"] is brands.by_ids
+
+
+@pytest.mark.parametrize("body", [b"5", b"null", b'"x"', b"", b"{}", b"[]", b"\xff", b"[" * 100_000, b'{"query": 5}'])
+async def test_a_senseless_body_is_the_clients_mistake(api: Api, body: bytes) -> None:
+    response = await api.client.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 400
+
+
+async def test_windows_at_the_end_of_time(api: Api) -> None:
+    campaign_id = await create_campaign(api)
+    query = "query ($id: ID!, $t: DateTime!) { campaign(id: $id) { metrics(window: {from: $t}) { clicks } } }"
+    early = await api.data(query, id=campaign_id, t="0001-01-01T00:00:00Z")
+    assert early == {"campaign": {"metrics": {"clicks": 0}}}
+    assert (await api.error(query, id=campaign_id, t="9999-12-31T23:59:59Z"))[0] == "BAD_USER_INPUT"
+
+
+async def test_nothing_is_read_once_the_operation_is_over(api: Api) -> None:
+    context = Context(api.database, Viewer("ada", 1, frozenset()))
+    await context.close()
+    with pytest.raises(RuntimeError, match="over"):
+        _ = context.reads
