@@ -6,7 +6,7 @@ The pool's connections are in autocommit mode, so that nothing but this module b
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -111,12 +111,17 @@ class Reads(OfWorkspace):
             return await (await self._begun()).row(statement, values)
 
     async def close(self) -> None:
-        """Ends the snapshot and gives the connection back. Later reads are refused."""
+        """Ends the snapshot and gives the connection back, even if who waits for it is cancelled. Never fails."""
+        await asyncio.shield(self._close())
+
+    async def _close(self) -> None:
         async with self._turn:
             self._closed = True
             if self._transaction is not None:
                 self._transaction = None
-                await self._open.__aexit__(None, None, None)
+                # Nothing was written: if the connection broke meanwhile, the answer is complete all the same.
+                with suppress(DBAPIError, asyncpg.PostgresError, *_GONE):
+                    await self._open.__aexit__(None, None, None)
 
     async def _begun(self) -> Transaction:
         if self._closed:
@@ -135,6 +140,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             url,
             isolation_level="AUTOCOMMIT",
+            hide_parameters=True,  # errors are logged, and parameters are other people's data
             pool_size=size,
             max_overflow=overflow,
             pool_timeout=timeout,

@@ -51,6 +51,12 @@ def conflict(message: str, *field: str) -> Problem:
     return Problem(ProblemCode.CONFLICT, message, field)
 
 
+def camel(name: str) -> str:
+    """A field's name as callers spell it: ``brand_id`` is their ``brandId``."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
 # The name of a constraint that a race can still break after all checks, and what it says to the caller.
 _CONSTRAINTS = {
     "brands_workspace_id_name_key": conflict("A brand of this name exists already.", "name"),

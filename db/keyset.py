@@ -9,7 +9,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Row, Select, func, literal, select, tuple_
@@ -46,7 +46,7 @@ class Order:
             if name != self.name or len(values) != len(self.columns):
                 raise BadPage("This cursor belongs to a list in another order.")
             return tuple(_typed(column, value) for column, value in zip(self.columns, values, strict=True))
-        except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
             if isinstance(error, BadPage):
                 raise
             raise BadPage("This is not a cursor of this list.") from None
@@ -60,8 +60,9 @@ def _typed(column: ColumnElement[Any], value: Any) -> Any:
     kind = column.type.python_type
     if kind in (date, datetime):
         # An infinite date, where a null sorts last, reads back as date.max.
-        return kind.fromisoformat(value)
-    if type(value) is not kind or (kind is int and not -(2**63) <= value < 2**63) or "\0" in str(value):
+        moment = kind.fromisoformat(value)
+        return moment.astimezone(UTC) if isinstance(moment, datetime) else moment
+    if type(value) is not kind or (kind is int and not -(2**63) <= value < 2**63) or b"\0" in str(value).encode():
         raise BadPage("This is not a cursor of this list.")
     return value
 

@@ -39,7 +39,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 async def _run(url: str, work: Any) -> Any:
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
     try:
         async with _connected(engine) as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ONE_MIGRATOR})

@@ -115,7 +115,10 @@ class Authenticator:
             )
         except jwt.ExpiredSignatureError:
             raise unauthenticated("The token has expired.") from None
-        except jwt.PyJWTError:
+        except jwt.PyJWKClientConnectionError:
+            # Not the token's fault: logged and masked as our own.
+            raise
+        except (jwt.PyJWTError, TypeError, ValueError):
             raise unauthenticated("The token is not valid here.") from None
         return claims
 
@@ -123,7 +126,8 @@ class Authenticator:
         if self._keys is None:
             return self._secret
         # Fetches over the network when it meets a new key, so never on the event loop.
-        return (await asyncio.to_thread(self._keys.get_signing_key_from_jwt, token)).key
+        # The key as the address describes it, with its own algorithm: a token cannot choose another for it.
+        return await asyncio.to_thread(self._keys.get_signing_key_from_jwt, token)
 
 
 class Directory:

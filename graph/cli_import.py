@@ -14,6 +14,7 @@ from rich.progress import Progress as Bar
 from db import migrate
 from db.embedded import EmbeddedError
 from db.engine import Database
+from db.errors import camel
 from db.queries import workspaces
 from graph.opening import database_at
 from graph.settings import Settings, SettingsError
@@ -30,7 +31,7 @@ _HELP = "\n\n".join(
         "Import impressions from a CSV file with a header or from JSON Lines, gzipped or not.",
         "Rows that are known by their key are left alone, so a file can be imported again. What is interrupted goes on "
         "where it was when the same command is run again. Rows that cannot go in go to a file, with the reasons.",
-        f"A column feeds the field of its name: {', '.join(map(mapping.camel, mapping.FIELDS))}. Of these, clicked, "
+        f"A column feeds the field of its name: {', '.join(map(camel, mapping.FIELDS))}. Of these, clicked, "
         "converted and charged are true or false, and campaign is a campaign's key. --map feeds a field from another "
         "column, or from a text made of {columns}, where {line} is the number of the row, from 1.",
         "For example the Open Bandit log, which has neither keys nor users (those made here are segments, not people):",

@@ -4,20 +4,23 @@ What the caller can fix in a change is a ``userErrors`` entry. Everything else i
 ``extensions.code``; where it is our fault the message is masked, and an id leads to the whole story in the log.
 """
 
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import strawberry
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionContext
 
 from db.engine import BadText
-from db.errors import Problem, ProblemCode
+from db.errors import Problem, ProblemCode, camel
 from db.keyset import BadPage
 from db.queries.metrics import TooManyPoints
+
+_BAD_VARIABLE = re.compile(r"Variable '\$\w+' (has|got) invalid value|Variable '\$\w+' of required type")
 
 log = structlog.get_logger("groundswell.graph")
 
@@ -41,12 +44,6 @@ class UserError:
 def user_errors(problems: Sequence[Problem]) -> list[UserError]:
     """The entries for all problems, in order."""
     return [UserError.of(problem) for problem in problems]
-
-
-def camel(name: str) -> str:
-    """A field's name as the API spells it."""
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)
 
 
 def bad_input(message: str) -> GraphQLError:
@@ -93,10 +90,11 @@ def _ours(error_id: str) -> dict[str, object]:
 
 
 def _code(error: GraphQLError) -> str:
-    if type(error).__name__ == "GraphQLSyntaxError":
+    if isinstance(error, GraphQLSyntaxError):
         return "GRAPHQL_PARSE_FAILED"
     # What was refused before anything ran has no path; a value that does not fit its type has one or is a variable.
-    return "BAD_USER_INPUT" if error.path or "Variable" in error.message else "GRAPHQL_VALIDATION_FAILED"
+    about_a_value = error.path is not None or _BAD_VARIABLE.match(error.message) is not None
+    return "BAD_USER_INPUT" if about_a_value else "GRAPHQL_VALIDATION_FAILED"
 
 
 def _with(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import strawberry
 
-from db.errors import Problem, ProblemCode, Refused
-from graph.errors import UserError, camel
+from db.errors import Problem, ProblemCode, Refused, camel
+from graph.errors import UserError, user_errors
 
 LARGEST_BATCH = 1000
 
@@ -50,9 +50,7 @@ def rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | Non
 
 def refused_batch(problems: Sequence[Problem]) -> IngestPayload:
     """The answer to a batch of which nothing was taken."""
-    return IngestPayload(
-        accepted=0, duplicates=0, rejected=[], user_errors=[UserError.of(problem) for problem in problems]
-    )
+    return IngestPayload(accepted=0, duplicates=0, rejected=[], user_errors=user_errors(problems))
 
 
 def check_size(items: Sequence[object], field: str) -> None:

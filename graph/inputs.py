@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from strawberry.types.base import has_object_definition
 
-from graph.errors import camel
+from db.errors import camel
 
 T = TypeVar("T", bound=type)
 

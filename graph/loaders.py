@@ -43,19 +43,8 @@ class Loaders:
 
         return self._loader((fetch, arguments), batch).load(key)
 
-    def group(self, fetch: Fetch, arguments: tuple[Any, ...], key: int) -> Any:
-        """All rows of ``fetch(reads, *arguments, keys)`` whose ``id`` is the key, in their order."""
-
-        async def batch(keys: list[int]) -> list[Any]:
-            groups: dict[int, list[Any]] = {key: [] for key in keys}
-            for row in await fetch(self._reads(), *arguments, keys):
-                groups[row.id].append(row)
-            return list(groups.values())
-
-        return self._loader((fetch, arguments), batch).load(key)
-
     def many(self, fetch: Fetch, arguments: tuple[Any, ...], key: int) -> Any:
-        """What ``fetch(reads, *arguments, keys)`` answers at the place of the key."""
+        """What ``fetch(reads, *arguments, keys)`` answers at the place of the key; an error there is raised."""
 
         async def batch(keys: list[int]) -> list[Any]:
             return list(await fetch(self._reads(), *arguments, keys))

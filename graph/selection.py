@@ -30,7 +30,7 @@ class Selection:
         self._below: dict[str, list[FieldNode]] = {}
         for node in nodes:
             if node.selection_set is not None:
-                for field in self._fields(node.selection_set.selections):
+                for field in self._fields(node.selection_set.selections, set()):
                     self._below.setdefault(field.name.value, []).append(field)
 
     @property
@@ -42,16 +42,19 @@ class Selection:
         """What is selected below one of the fields, named as in the schema. Empty where it is not selected."""
         return Selection(self._fragments, self._variables, self._below.get(name, ()))
 
-    def _fields(self, selections: Iterable[SelectionNode]) -> Iterator[FieldNode]:
+    def _fields(self, selections: Iterable[SelectionNode], seen: set[str]) -> Iterator[FieldNode]:
         for node in selections:
             if not self._is_included(node):
                 continue
             if isinstance(node, FieldNode):
                 yield node
             elif isinstance(node, FragmentSpreadNode):
-                yield from self._fields(self._fragments[node.name.value].selection_set.selections)
+                # Each fragment once: what spreads others twice, and so on, would double at every step.
+                if node.name.value not in seen:
+                    seen.add(node.name.value)
+                    yield from self._fields(self._fragments[node.name.value].selection_set.selections, seen)
             else:
-                yield from self._fields(node.selection_set.selections)  # type: ignore[attr-defined]
+                yield from self._fields(node.selection_set.selections, seen)  # type: ignore[attr-defined]
 
     def _is_included(self, node: SelectionNode) -> bool:
         for directive in node.directives or ():

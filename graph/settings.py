@@ -107,7 +107,7 @@ def development_secret(data_dir: Path) -> str:
     """The secret of a data directory that nobody set one for. Made once, readable by its owner only."""
     path = data_dir / "jwt-secret"
     try:
-        return path.read_text().strip()
+        return _undamaged(path)
     except NotADirectoryError:
         raise SettingsError(f"The data directory {data_dir} is not a directory.") from None
     except FileNotFoundError:
@@ -121,7 +121,14 @@ def development_secret(data_dir: Path) -> str:
         pass
     finally:
         Path(file.name).unlink()
-    return path.read_text().strip()
+    return _undamaged(path)
+
+
+def _undamaged(path: Path) -> str:
+    secret = path.read_text().strip()
+    if len(secret) < SECRET_BYTES:
+        raise SettingsError(f"{path} is damaged: remove it, and another secret will be made.")
+    return secret
 
 
 def _database_url(given: str | None) -> str | None:

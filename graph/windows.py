@@ -8,7 +8,7 @@ import strawberry
 from db.queries.windows import ALL_TIME, Window
 from graph.errors import bad_input
 
-LAST_YEAR = 9998  # a bucket more must still be a date that Python can hold
+FIRST_YEAR, LAST_YEAR = 1900, 2200  # beyond them no fact can lie, and calendars run into their own ends
 
 
 @strawberry.input(description="Half-open window [from, to) on the time the fact occurred. An open end is unbounded.")
@@ -33,8 +33,11 @@ def window_of(window: TimeWindow | None) -> Window:
     """The window that an argument means. One that ends before it starts is an error."""
     if window is None:
         return ALL_TIME
-    if any(moment is not None and moment.year > LAST_YEAR for moment in (window.from_, window.to)):
-        raise bad_input(f"Windows reach to the end of the year {LAST_YEAR}; leave an end open to have no bound.")
+    ends = [moment for moment in (window.from_, window.to) if moment is not None]
+    if any(not FIRST_YEAR <= moment.year <= LAST_YEAR for moment in ends):
+        raise bad_input(
+            f"Windows lie between the years {FIRST_YEAR} and {LAST_YEAR}; leave an end open to have no bound."
+        )
     if window.from_ is not None and window.to is not None and window.to < window.from_:
         raise bad_input("The window ends before it starts.")
     return Window(window.from_, window.to)

@@ -98,8 +98,10 @@ class ImpressionChange:
 class ImpressionState:
     """What the metrics count of an impression, and the rule by which it changes.
 
-    Changes arrive late, twice and in any order; whatever their order, the same set of changes gives the
-    same state: times keep the earliest, viewability once seen stays, the earliest charge sets the rate.
+    Changes arrive late, twice and in any order. Whatever their order, the same changes give the same state: times
+    keep the earliest, viewability once seen stays, the earliest charge sets the rate (the higher one of two at the
+    same time). Only a rate that did not come with its charge, an impression's own or the campaign's price, is taken
+    when the charge is recorded, and so depends on what was known then.
     """
 
     is_viewable: bool | None
@@ -133,8 +135,11 @@ class ImpressionState:
         if self.charged_at is None:
             own = self.cpi_rate if change.cpi_rate is None else change.cpi_rate
             return price if own is None else own
-        earlier = change.charged_at < self.charged_at
-        return change.cpi_rate if earlier and change.cpi_rate is not None else self.cpi_rate
+        if change.cpi_rate is None or change.charged_at > self.charged_at:
+            return self.cpi_rate
+        if change.charged_at < self.charged_at:
+            return change.cpi_rate
+        return _either(self.cpi_rate, change.cpi_rate, max)
 
 
 def _key_problems(key: str) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from db.engine import Reads, Rows, Transaction
 from db.keyset import Order, Page, PageRequest, page
 from db.models.campaigns import WITHOUT_DATE, Campaign, CampaignStatus
-from db.models.impressions import Impression
+from db.models.metrics import CampaignTotals
 from db.queries.columns import pick
 
 NEEDS = {
@@ -90,7 +90,8 @@ def _runs_on(day: date) -> ColumnElement[bool]:
 
 def _mentions(word: str) -> ColumnElement[bool]:
     text = func.concat_ws(" ", Campaign.name, Campaign.key, Campaign.description, Campaign.objective)
-    return func.strpos(func.lower(text), word.lower()) > 0
+    # Lowered on both sides by PostgreSQL: Python has other ideas of some letters.
+    return func.strpos(func.lower(text), func.lower(literal(word, Text))) > 0
 
 
 async def create(transaction: Transaction, values: Mapping[str, Any]) -> int:
@@ -114,12 +115,15 @@ async def ids_of_keys(transaction: Transaction, keys: Sequence[str]) -> dict[str
     return {row.key: row.id for row in await transaction.rows(statement)}
 
 
-async def locked(transaction: Transaction, campaign_id: int) -> Any:
-    """The whole row of a campaign, locked until the transaction ends; None where there is none."""
+async def locked(transaction: Transaction, campaign_id: int, *, against_recording: bool) -> Any:
+    """The whole row of a campaign, locked until the transaction ends; None where there is none.
+
+    ``against_recording`` also waits for, and keeps out, everybody who records its impressions.
+    """
     statement = (
         select(*Campaign.__table__.columns)
         .where(Campaign.workspace_id == transaction.workspace, Campaign.id == campaign_id)
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=not against_recording)
     )
     return await transaction.row(statement)
 
@@ -135,18 +139,20 @@ async def change(transaction: Transaction, campaign_id: int, values: Mapping[str
 
 async def has_spent(transaction: Transaction, campaign_id: int) -> bool:
     """Whether an impression of the campaign was charged already."""
-    charged = select(literal(1)).where(
-        Impression.workspace_id == transaction.workspace,
-        Impression.campaign_id == campaign_id,
-        Impression.charged,
+    charged = select(func.sum(CampaignTotals.impressions_charged)).where(
+        CampaignTotals.workspace_id == transaction.workspace, CampaignTotals.campaign_id == campaign_id
     )
-    return bool(await transaction.scalar(select(charged.exists())))
+    return bool(await transaction.scalar(charged))
 
 
 async def for_recording(transaction: Transaction, ids: Sequence[int]) -> Rows:
-    """What recording impressions needs of its campaigns: id, brand_id, currency, cost_per_impression."""
+    """What recording impressions needs of its campaigns: id, brand_id, currency, cost_per_impression.
+
+    Holds them: their currency cannot change until the transaction ends.
+    """
     statement = select(Campaign.id, Campaign.brand_id, Campaign.currency, Campaign.cost_per_impression).where(
         Campaign.workspace_id == transaction.workspace,
         Campaign.id == any_(literal(list(ids), ARRAY(BigInteger))),
     )
+    statement = statement.order_by(Campaign.id).with_for_update(read=True, key_share=True)
     return await transaction.rows(statement)

@@ -86,11 +86,12 @@ async def of_campaigns(reads: Reads, needs: Collection[str], window: Window, ids
 
 async def series_of_campaigns(
     reads: Reads, needs: Collection[str], unit: str, window: Window, ids: Sequence[int]
-) -> Rows:
-    """Rows of ``id``, ``start`` and what ``needs`` names, one a HOUR, DAY, WEEK or MONTH of the workspace's calendar.
+) -> list[Rows | TooManyPoints]:
+    """For each campaign, in the order of the ids, its rows of ``start`` and what ``needs`` names.
 
-    In order of time, zero where nothing happened. An open end of the window stops at the campaign's first or
-    last impression. Raises TooManyPoints.
+    A row is an HOUR, DAY, WEEK or MONTH of the workspace's calendar. In order of time, zero where nothing happened.
+    An open end of the window stops at the campaign's first or last impression. A series that would be too long is
+    answered by the error, in its place.
     """
     names = [name for name in COUNTERS if name in needs]
     parts = [select(_points(unit, window).c.start, *_filled(names, {})), *_parts(names, window, _truncation(unit))]
@@ -100,15 +101,17 @@ async def series_of_campaigns(
         .add_columns(numbers.c.start, *(numbers.c[name] for name in names))
         .join(Workspace, Workspace.id == Campaign.workspace_id)
         .join(numbers, true())
-        .order_by(Campaign.id, numbers.c.start)
+        .order_by(numbers.c.start)
     )
-    return _at_most(MAX_POINTS, await reads.rows(statement))
+    series: dict[int, list[Any]] = {campaign_id: [] for campaign_id in ids}
+    for row in await reads.rows(statement):
+        series[row.id].append(row)
+    return [_bounded(series[campaign_id]) for campaign_id in ids]
 
 
-def _at_most(limit: int, rows: Rows) -> Rows:
-    # Rows come campaign by campaign: too many of one are found `limit` rows apart.
-    if any(rows[i].id == rows[i + limit].id for i in range(len(rows) - limit)):
-        raise TooManyPoints(f"The series would have more than {limit} points.")
+def _bounded(rows: Rows) -> Rows | TooManyPoints:
+    if len(rows) > MAX_POINTS:
+        return TooManyPoints(f"The series would have more than {MAX_POINTS} points.")
     return rows
 
 

@@ -1,7 +1,6 @@
 """Workspaces: found by key before a transaction can name one."""
 
 from collections.abc import Collection, Sequence
-from typing import NoReturn
 
 import asyncpg
 from sqlalchemy import BigInteger, Row, any_, insert, literal, select
@@ -44,7 +43,10 @@ async def make(database: Database, key: str, name: str, time_zone: str, currency
         cause = error.orig.__cause__ if error.orig is not None else None
         if isinstance(cause, asyncpg.InvalidParameterValueError):
             return f"There is no time zone {time_zone!r}. Use an IANA name like Europe/Berlin."
-        return _REFUSALS.get(getattr(cause, "constraint_name", None) or "") or _reraise(error)
+        refusal = _REFUSALS.get(getattr(cause, "constraint_name", None) or "")
+        if refusal is None:
+            raise
+        return refusal
     return None
 
 
@@ -54,10 +56,6 @@ _REFUSALS = {
     "workspaces_name_check": "A name has 1 to 200 characters.",
     "workspaces_currency_check": "A currency is three capital letters, as ISO 4217 has them.",
 }
-
-
-def _reraise(error: Exception) -> NoReturn:
-    raise error
 
 
 async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:

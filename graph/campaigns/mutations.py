@@ -125,7 +125,7 @@ async def _create(transaction: Transaction, given: dict[str, Any], subject: str)
 
 async def _update(transaction: Transaction, given: dict[str, Any]) -> int:
     campaign_id = ids.required("Campaign", given.pop("id"), "id")
-    row = await campaigns.locked(transaction, campaign_id)
+    row = await campaigns.locked(transaction, campaign_id, against_recording="currency" in given)
     if row is None:
         raise Refused([not_found("No such campaign.", "id")])
     before = row._asdict()

@@ -13,7 +13,10 @@ from graph import ids
 from graph.campaigns.types import Campaign, campaign_of
 from graph.connections import After, Before, Connection, First, Last, connection
 from graph.context import Info
+from graph.errors import bad_input
 from graph.selection import selection_of
+
+LONGEST_SEARCH = 200
 
 
 @strawberry.enum(description="The order of a list of campaigns.")
@@ -33,7 +36,8 @@ class CampaignFilter:
     status: list[CampaignStatus] | None = strawberry.field(default=None, description="One of these.")
     brand_id: strawberry.ID | None = strawberry.field(default=None, description="Of this brand.")
     search: str | None = strawberry.field(
-        default=None, description="Each of these words in name, key, description or objective; case does not matter."
+        default=None,
+        description="Each of these words in name, key, description or objective; case does not matter. At most 200 characters.",
     )
     active_on: date | None = strawberry.field(
         default=None, description="Started on or before this day and not yet over. A missing date does not bound."
@@ -44,6 +48,8 @@ def filter_of(given: CampaignFilter | None) -> campaigns.Filter:
     """The filter that an argument means."""
     if given is None:
         return campaigns.Filter()
+    if given.search is not None and len(given.search) > LONGEST_SEARCH:
+        raise bad_input(f"filter.search: at most {LONGEST_SEARCH} characters; there are {len(given.search)}.")
     return campaigns.Filter(
         status=None if given.status is None else tuple(given.status),
         brand_id=None if given.brand_id is None else ids.argument("Brand", given.brand_id, "filter.brandId"),

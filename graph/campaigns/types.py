@@ -99,7 +99,7 @@ class Campaign(Node):
         window: TimeWindow | None = None,
     ) -> list[CampaignMetricsPoint]:
         arguments = (point_needs(info), bucket.value, window_of(window))
-        return info.context.loaders.group(metrics.series_of_campaigns, arguments, root.id)
+        return info.context.loaders.many(metrics.series_of_campaigns, arguments, root.id)
 
 
 def _money(amount: Decimal | None, currency: str) -> Money | None:

@@ -5,6 +5,7 @@ from operator import itemgetter
 from string import Formatter
 from typing import Any, TypeAlias
 
+from db.errors import camel
 from jobs.imports.errors import ImportFailedError
 from jobs.imports.files import Row, Source
 
@@ -41,12 +42,6 @@ FIELDS = (
 
 Getter: TypeAlias = Callable[[Row, int], Any]
 """From a row and its number to what a field gets: None or an empty string where there is nothing."""
-
-
-def camel(field: str) -> str:
-    """A field's name as the GraphQL schema writes it."""
-    first, *others = field.split("_")
-    return first + "".join(word.capitalize() for word in others)
 
 
 _BY_NAME = {name: field for field in FIELDS for name in (field, camel(field))}

@@ -28,6 +28,14 @@ class Rejects:
                 "Put the file back, or read all rows again with --again."
             )
 
+        if not length and held and not self._is_ours():
+            raise ImportFailedError(f"{self.path} exists and holds something else. Choose another file with --rejects.")
+
+    def _is_ours(self) -> bool:
+        """Whether the file begins as one of ours does: then an earlier run's rejects may be replaced."""
+        with self.path.open("rb") as file:
+            return file.read(8) == b'{"line":'
+
     def write(self, length: int, rejects: Sequence[Reject]) -> int:
         """Makes the file its first ``length`` bytes and these; answers how long it is then."""
         if not rejects and not self.path.exists():

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from db.errors import Problem, invalid
+from db.errors import Problem, camel, invalid
 from db.models.impression_items import NewImpression
 from db.models.rules import text_problems
 from jobs.imports import values
 from jobs.imports.files import Malformed, Row
-from jobs.imports.mapping import CAMPAIGN, FLAGS, Getter, camel
+from jobs.imports.mapping import CAMPAIGN, FLAGS, Getter
 
 EMPTY = "This must not be empty."
 _UNRESOLVED = 0  # the campaign's id, until the transaction has looked its key up

@@ -118,7 +118,8 @@ async def check(database: Database, workspace: int, number: int, steps: Any, win
     for window in (ALL_TIME, *windows):
         [answer] = await metrics.of_campaigns(reads, metrics.COUNTERS, window, [campaign_id])
         assert answer._asdict() == {"id": campaign_id, **recount(inside(rows, window))}
-        series = await metrics.series_of_campaigns(reads, metrics.COUNTERS, unit, window, [campaign_id])
+        [series] = await metrics.series_of_campaigns(reads, metrics.COUNTERS, unit, window, [campaign_id])
+        assert not isinstance(series, Exception)
         compare(series, inside(rows, window), window, unit)
     await reads.close()
 
@@ -179,7 +180,9 @@ async def series(
         await recording.record(transaction, items)
     reads = database.reads(workspace)
     try:
-        points = await metrics.series_of_campaigns(reads, {"impressions"}, unit, window, [campaign_id])
+        [points] = await metrics.series_of_campaigns(reads, {"impressions"}, unit, window, [campaign_id])
+        if isinstance(points, Exception):
+            raise points
         return [(p.start.astimezone(ZoneInfo(zone)).isoformat(), p.impressions) for p in points]
     finally:
         await reads.close()

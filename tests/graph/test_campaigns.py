@@ -1,11 +1,20 @@
 """Campaigns: creation, change, look-up and lists."""
 
+import asyncio
+import base64
+import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from db.engine import Database
+from db.models.impression_items import NewImpression
+from db.queries.impressions import recording
+from graph.ids import key_of
 from tests.api import Api
-from tests.facts import at, create_campaign, record
+from tests.db.test_concurrency import waiting
+from tests.facts import NOON, at, create_campaign, record
 
 CREATE = """mutation ($input: CreateCampaignInput!) { createCampaign(input: $input) {
   campaign { key name status currency startsOn endsOn createdBy totalImpressionsPlanned
@@ -16,6 +25,11 @@ UPDATE = """mutation ($input: UpdateCampaignInput!) { updateCampaign(input: $inp
 LIST = """query ($filter: CampaignFilter, $order: CampaignOrder, $first: Int, $after: String, $last: Int, $before: String) {
   campaigns(filter: $filter, orderBy: $order, first: $first, after: $after, last: $last, before: $before) {
     nodes { name } totalCount pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
+
+
+def cursor(*values: object) -> str:
+    """A cursor as somebody might make one up."""
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode()
 
 
 async def create(api: Api, **values: Any) -> Any:
@@ -190,6 +204,7 @@ async def test_a_campaign_is_found_by_its_key(api: Api) -> None:
         ({"search": "BET"}, ["Beta"]),
         ({"search": "shoes autumn"}, ["Gamma"]),
         ({"search": "%"}, []),
+        ({"search": "ΟΔΟΣ"}, []),
         ({"activeOn": "2026-03-31"}, ["Alpha", "Beta"]),
         ({"activeOn": "2026-04-01"}, ["Beta"]),
         ({"activeOn": "2026-02-28"}, ["Beta"]),
@@ -256,6 +271,16 @@ async def test_an_insert_at_the_head_repeats_nothing(api: Api) -> None:
         ("first: null", "Say how many: first or last, 1 to 100."),
         ('after: "?"', "This is not a cursor of this list."),
         ('after: "bnVsbA=="', "This is not a cursor of this list."),
+        (
+            f'after: "{cursor("campaigns:newest", "0001-01-01T00:00:00+23:00", 1)}"',
+            "This is not a cursor of this list.",
+        ),
+        (
+            f'after: "{cursor("campaigns:newest", "2026-01-01T00:00:00+00:00", 2**63)}"',
+            "This is not a cursor of this list.",
+        ),
+        (f'orderBy: NAME, after: "{cursor("campaigns:name", chr(0xD800), 1)}"', "This is not a cursor of this list."),
+        (f'filter: {{search: "{"x" * 201}"}}', "filter.search: at most 200 characters; there are 201."),
         ('before: "WyJjYW1wYWlnbnM6bmV3ZXN0IiwxLDJd"', "This is not a cursor of this list."),
         ('after: "WyJicmFuZHM6bmFtZSIsIngiLDJd"', "This cursor belongs to a list in another order."),
         ('filter: {search: "a\\u0000b"}', "A text cannot hold the character U+0000."),
@@ -264,3 +289,33 @@ async def test_an_insert_at_the_head_repeats_nothing(api: Api) -> None:
 )
 async def test_senseless_arguments_are_clear_errors(api: Api, arguments: str, message: str) -> None:
     assert await api.error(f"{{ campaigns({arguments}) {{ nodes {{ id }} }} }}") == ("BAD_USER_INPUT", message)
+
+
+async def test_a_search_finds_capitals_of_any_script(api: Api) -> None:
+    await create_campaign(api, name="ΟΔΟΣ İstanbul")
+    assert await names(api, filter={"search": "ΟΔΟΣ İstanbul"}) == ["ΟΔΟΣ İstanbul"]
+
+
+async def test_the_currency_waits_for_who_records_a_charge(api: Api, database: Database, workspace: int) -> None:
+    campaign_id = await create_campaign(api)
+    key = key_of("Campaign", campaign_id)
+    async with database.write(workspace) as transaction:
+        charged = NewImpression("a", key, NOON, charged_at=NOON, cpi_rate=Decimal(2))
+        await recording.record(transaction, [charged])
+        asked = asyncio.create_task(change(api, id=campaign_id, currency="USD"))
+        while not await waiting(database):  # noqa: ASYNC110 - only PostgreSQL knows
+            await asyncio.sleep(0.01)
+    assert (await asked)["userErrors"] == [{"code": "CONFLICT", "field": ["currency"]}]
+
+
+async def test_one_series_that_is_too_long_spoils_no_other(api: Api) -> None:
+    long, short = await create_campaign(api, name="long"), await create_campaign(api, name="short")
+    await record(api, long, [{"key": "a", "occurredAt": at()}, {"key": "b", "occurredAt": at(hours=1000)}])
+    await record(api, short, [{"key": "c", "occurredAt": at()}])
+    query = """query ($long: ID!, $short: ID!) {
+      long: campaign(id: $long) { metricSeries(bucket: HOUR) { metrics { impressions } } }
+      short: campaign(id: $short) { metricSeries(bucket: HOUR) { metrics { impressions } } } }"""
+    answer = await api.ask(query, long=long, short=short)
+    assert answer["data"] == {"long": None, "short": {"metricSeries": [{"metrics": {"impressions": 1}}]}}
+    [error] = answer["errors"]
+    assert (error["path"], error["extensions"]["code"]) == (["long", "metricSeries"], "BAD_USER_INPUT")

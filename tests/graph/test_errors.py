@@ -105,8 +105,8 @@ async def test_a_senseless_body_is_the_clients_mistake(api: Api, body: bytes) ->
 async def test_windows_at_the_end_of_time(api: Api) -> None:
     campaign_id = await create_campaign(api)
     query = "query ($id: ID!, $t: DateTime!) { campaign(id: $id) { metrics(window: {from: $t}) { clicks } } }"
-    early = await api.data(query, id=campaign_id, t="0001-01-01T00:00:00Z")
-    assert early == {"campaign": {"metrics": {"clicks": 0}}}
+    assert (await api.error(query, id=campaign_id, t="0001-01-01T00:00:00Z"))[0] == "BAD_USER_INPUT"
+    assert await api.data(query, id=campaign_id, t="1900-01-01T00:00:00Z") == {"campaign": {"metrics": {"clicks": 0}}}
     assert (await api.error(query, id=campaign_id, t="9999-12-31T23:59:59Z"))[0] == "BAD_USER_INPUT"
 
 

@@ -103,3 +103,8 @@ async def test_a_public_key_is_no_secret(client: httpx.AsyncClient) -> None:
         jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(header + b"." + body, PUBLIC_PEM)
     )
     assert await status(client, b".".join((header, body, signature)).decode()) == 401
+
+
+async def test_a_token_cannot_choose_an_algorithm_for_the_key(client: httpx.AsyncClient) -> None:
+    assert await status(client, signed(EC_KEY, "ES256", "rsa")) == 401
+    assert await status(client, signed(RSA_KEY, "RS256", "ec")) == 401

@@ -81,7 +81,7 @@ async def test_a_look_up_by_key_does_not_read_the_workspace(api: Api, workspace:
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.startswith("SELECT impressions.id \n"):
+        if statement.startswith("SELECT impressions.id, impressions.campaign_id \n"):
             asked.append((statement, parameters))
 
     event.listen(api.database.engine.sync_engine, "before_cursor_execute", note)

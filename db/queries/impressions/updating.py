@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import BigInteger, Text, any_, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from db.engine import Transaction
+from db.engine import Rows, Transaction
 from db.errors import Problem, not_found
-from db.models.campaigns import Campaign
 from db.models.impression_items import ImpressionChange, ImpressionState
 from db.models.impressions import Impression
-from db.queries import rollups
+from db.queries import campaigns, rollups
 from db.queries.impressions.counting import counters
 
 _COLUMNS = {
@@ -36,7 +36,7 @@ class Outcome:
 
 async def update(transaction: Transaction, changes: Mapping[int, ImpressionChange]) -> Outcome:
     """Takes in changes that are valid by themselves, keyed by their position in the input."""
-    rows = await _lock(transaction, list(changes.values()))
+    rows, prices = await _lock(transaction, list(changes.values()))
     by_id = {row.id: row for row in rows}
     by_key = {row.key: row for row in rows}
     states = {row.id: _state(row) for row in rows}
@@ -46,20 +46,25 @@ async def update(transaction: Transaction, changes: Mapping[int, ImpressionChang
         if row is None:
             outcome.refused[position] = not_found("No such impression.", "id" if change.key is None else "key")
         else:
-            _take_in(outcome, states, position, change, row)
+            _take_in(outcome, states, position, change, row, prices[row.campaign_id])
     await _write(transaction, [(row, states[row.id]) for row in rows if states[row.id] != _state(row)])
     return outcome
 
 
 def _take_in(
-    outcome: Outcome, states: dict[int, ImpressionState], position: int, change: ImpressionChange, row: Any
+    outcome: Outcome,
+    states: dict[int, ImpressionState],
+    position: int,
+    change: ImpressionChange,
+    row: Any,
+    price: Decimal | None,
 ) -> None:
     before = states[row.id]
     problem = before.refuses(change)
     if problem is not None:
         outcome.refused[position] = problem
         return
-    states[row.id] = before.after(change, row.price)
+    states[row.id] = before.after(change, price)
     if states[row.id] == before:
         outcome.duplicates += 1
     else:
@@ -70,33 +75,38 @@ def _state(row: Any) -> ImpressionState:
     return ImpressionState(*(getattr(row, name) for name in _COLUMNS))
 
 
-async def _lock(transaction: Transaction, changes: Sequence[ImpressionChange]) -> Any:
-    # All at once and sorted by id, so that two batches that touch the same impressions wait and do not deadlock.
-    ids = [change.id for change in changes if change.id is not None]
-    ids += await _ids_of_keys(transaction, [change.key for change in changes if change.key is not None])
+async def _lock(
+    transaction: Transaction, changes: Sequence[ImpressionChange]
+) -> tuple[Rows, dict[int, Decimal | None]]:
+    """The impressions, locked, and the prices of their campaigns.
+
+    Campaigns before impressions, and each sorted by id: two batches that touch the same wait and do not deadlock.
+    """
+    named = await _named(transaction, changes)
+    owners = await campaigns.for_recording(transaction, sorted({row.campaign_id for row in named}))
     columns = [Impression.campaign_id, Impression.occurred_at, Impression.is_unique]
     columns += [getattr(Impression, name) for name in _COLUMNS]
     statement = (
-        select(Impression.id, Impression.key, *columns, Campaign.cost_per_impression.label("price"))
-        .join(
-            Campaign,
-            (Campaign.workspace_id == Impression.workspace_id) & (Campaign.id == Impression.campaign_id),
-        )
+        select(Impression.id, Impression.key, *columns)
         .where(
             Impression.workspace_id == transaction.workspace,
-            Impression.id == any_(literal(ids, ARRAY(BigInteger))),
+            Impression.id == any_(literal([row.id for row in named], ARRAY(BigInteger))),
         )
         .order_by(Impression.id)
-        .with_for_update(of=Impression, key_share=True)
+        .with_for_update(key_share=True)
     )
-    return await transaction.rows(statement)
+    return await transaction.rows(statement), {owner.id: owner.cost_per_impression for owner in owners}
 
 
-async def _ids_of_keys(transaction: Transaction, keys: Sequence[str]) -> list[int]:
-    statement = select(Impression.id).where(
-        Impression.workspace_id == transaction.workspace, Impression.key == any_(literal(keys, ARRAY(Text)))
-    )
-    return [row.id for row in await transaction.rows(statement)] if keys else []
+async def _named(transaction: Transaction, changes: Sequence[ImpressionChange]) -> Rows:
+    ids = [change.id for change in changes if change.id is not None]
+    keys = [change.key for change in changes if change.key is not None]
+    by_id = Impression.id == any_(literal(ids, ARRAY(BigInteger)))
+    by_key = Impression.key == any_(literal(keys, ARRAY(Text)))
+    statement = select(Impression.id, Impression.campaign_id).where(Impression.workspace_id == transaction.workspace)
+    # One after the other, and not OR: each goes through its own index.
+    found = list(await transaction.rows(statement.where(by_id))) if ids else []
+    return found + list(await transaction.rows(statement.where(by_key))) if keys else found
 
 
 async def _write(transaction: Transaction, changed: Sequence[tuple[Any, ImpressionState]]) -> None:
