@@ -12,6 +12,7 @@ import asyncio
 import csv
 import gzip
 import os
+import random
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -197,8 +198,7 @@ def report(rates: dict[str, list[float]], targets: dict[str, float | None]) -> b
 
 def unpacked(log: Path, target: Path, count: int) -> int:
     """Writes ``count`` rows of the log as plain CSV, from the start again where it is too short. Answers how many."""
-    with gzip.open(log, "rt", newline="") as file:
-        header, *lines = file.readlines()
+    header, *lines = _real(log) if log.exists() else _made_up(60_000)
     # A repeated row is another impression: its time moves on, its key is the number of its line.
     with target.open("w", newline="") as file:
         file.write(header)
@@ -206,6 +206,24 @@ def unpacked(log: Path, target: Path, count: int) -> int:
             again, place = divmod(number, len(lines))
             file.write(lines[place] if not again else _moved(lines[place], again))
     return count
+
+
+def _real(log: Path) -> list[str]:
+    with gzip.open(log, "rt", newline="") as file:
+        return file.readlines()
+
+
+def _made_up(count: int) -> Iterator[str]:
+    """Rows like the real log's, for a clone that lies beside no data: a week, six campaigns, few clicks."""
+    print("The real log is not here; its rows are made up.")
+    rng, start = random.Random(1), datetime(2019, 11, 24, tzinfo=UTC)
+    features = ",".join(f"user_feature_{n}" for n in range(4))
+    yield f"campaign,policy,timestamp,item_id,position,click,propensity_score,{features},affinity_sum\n"
+    for n in range(count):
+        campaign, policy = ("all", "men", "women")[n * 3 // count], ("random", "bts")[n % 2]
+        at = (start + timedelta(weeks=1) * (n / count)).isoformat(" ")
+        users = ",".join(f"{rng.randrange(16):032x}" for _ in range(4))
+        yield f"{campaign},{policy},{at},{rng.randrange(80)},{rng.randint(1, 3)},{int(rng.random() < 0.005)},0.1,{users},0.0\n"
 
 
 def _moved(line: str, weeks: int) -> str:

@@ -83,7 +83,8 @@ def fail(message: str) -> NoReturn:
 @app.command()
 def serve(
     host: Annotated[
-        str, typer.Option(help="The address to listen on. Others than this machine's own need JWT_SECRET.")
+        str,
+        typer.Option(help="The address to listen on. Others than this machine's own need JWT_SECRET or JWT_JWKS_URL."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65535)] = 8000,
     data_dir: DataDir = None,

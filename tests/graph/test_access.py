@@ -8,6 +8,7 @@ import pytest
 from graphql import GraphQLNonNull, get_named_type, is_input_object_type, is_list_type, is_scalar_type
 
 from graph.access import ANY, REQUIRED, Scope
+from graph.cli import ScopeName
 from graph.schema import schema
 from tests.api import Api, token
 
@@ -123,3 +124,7 @@ async def test_the_schema_is_there_for_everybody(api: Api) -> None:
         "__typename": "Query",
         "__schema": {"queryType": {"name": "Query"}},
     }
+
+
+def test_the_command_line_knows_the_same_scopes() -> None:
+    assert [name.value for name in ScopeName] == [scope.lower() for scope in Scope]
