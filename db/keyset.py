@@ -102,7 +102,9 @@ class Page:
         more = len(rows) > request.size
         rows = rows[: request.size]
         if request.backward:
+            more = more or request.after is not None
             return cls(order, rows[::-1], has_next=request.before is not None, has_previous=more)
+        more = more or request.before is not None
         return cls(order, rows, has_next=more, has_previous=request.after is not None)
 
 

@@ -15,7 +15,8 @@ from strawberry.types import ExecutionResult
 
 from db.engine import Database
 from db.queries import workspaces
-from graph.errors import forbidden, unauthenticated
+from graph.errors import bad_input, forbidden, unauthenticated
+from graph.operations import operation_of
 
 
 @strawberry.enum(
@@ -151,9 +152,17 @@ class Directory:
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name, "")
-    if not isinstance(value, str) or "\0" in value:
+    if not isinstance(value, str) or not _is_text(value):
         raise unauthenticated(f"The token's claim {name!r} is not a text.")
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether PostgreSQL and JSON can hold it: no U+0000, and no half of a surrogate pair."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _actor(claims: Mapping[str, Any], scopes: frozenset[str]) -> Actor | None:
@@ -163,7 +172,7 @@ def _actor(claims: Mapping[str, Any], scopes: frozenset[str]) -> Actor | None:
             raise unauthenticated("A token with the scope engage must name an actor.")
         return None
     texts = [named.get(name) for name in ("userId", "profileId", "profileType")] if isinstance(named, dict) else [None]
-    if not texts[0] or not all(text is None or isinstance(text, str) for text in texts):
+    if not texts[0] or not all(text is None or (isinstance(text, str) and _is_text(text)) for text in texts):
         raise unauthenticated("The token's actor must have a userId and may have a profileId and a profileType.")
     return Actor(*texts)
 
@@ -178,6 +187,8 @@ class Access(SchemaExtension):
         yield
 
     def _refusal(self) -> GraphQLError | None:
+        if self._is_ambiguous():
+            return bad_input("There are several operations: say which one by operationName.")
         scopes = self.execution_context.context.scopes
         for node, coordinate in self._root_fields():
             allowed = REQUIRED.get(coordinate, frozenset())
@@ -193,18 +204,18 @@ class Access(SchemaExtension):
             return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
         return None
 
+    def _is_ambiguous(self) -> bool:
+        document: Any = self.execution_context.graphql_document
+        operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+        return len(operations) > 1 and self.execution_context._provided_operation_name is None  # noqa: SLF001
+
     def _root_fields(self) -> Iterator[tuple[FieldNode, str]]:
         document: Any = self.execution_context.graphql_document
-        operation = _operation(document, self.execution_context.operation_name)
+        operation = operation_of(document, self.execution_context.operation_name)
         fragments = {d.name.value: d for d in document.definitions if d.kind == "fragment_definition"}
         kind = operation.operation.value.title()
         for node in _fields(operation.selection_set, fragments, set()):
             yield node, f"{kind}.{node.name.value}"
-
-
-def _operation(document: Any, name: str | None) -> OperationDefinitionNode:
-    operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
-    return next(d for d in operations if name is None or (d.name is not None and d.name.value == name))
 
 
 def _fields(selection_set: SelectionSetNode, fragments: Mapping[str, Any], seen: set[str]) -> Iterable[FieldNode]:

@@ -76,6 +76,8 @@ def _shown(error: GraphQLError, execution: ExecutionContext) -> GraphQLError:
     cause = error.original_error
     if isinstance(cause, BadPage | BadText | TooManyPoints):
         return _with(error, str(cause), {"code": "BAD_USER_INPUT"})
+    if isinstance(cause, ValueError) and "integer string conversion" in str(cause):
+        return _with(error, "A number has more digits than any that can be meant.", {"code": "BAD_USER_INPUT"})
     if cause is None or isinstance(cause, GraphQLError):
         return _with(error, error.message, {"code": _code(error), **(error.extensions or {})})
     error_id = secrets.token_hex(8)

@@ -13,6 +13,7 @@ from graph.descriptions import describe
 from graph.errors import Masking
 from graph.impressions.mutations import ImpressionMutation
 from graph.impressions.types import Impression
+from graph.limits import Limits
 from graph.nodes import NodeQuery
 from graph.scalars import SCALARS
 from graph.workspaces import WorkspaceQuery
@@ -33,6 +34,6 @@ schema = Schema(
     mutation=Mutation,
     types=[Campaign, Impression],
     config=StrawberryConfig(scalar_map=SCALARS),
-    extensions=[Access, Masking],
+    extensions=[Access, Limits, Masking],
 )
 describe(schema)

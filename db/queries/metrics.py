@@ -212,8 +212,8 @@ def _points(unit: str, window: Window) -> Any:
         moments, local = _values(step)
         moment = func.timezone(zone, local)
     starts = select(truncate(moment).label("start")).select_from(bounds.join(moments, true())).distinct()
-    # LEAST passes over a null: without facts and with an open end there is nothing to fill.
-    starts = starts.where(bounds.c.hi.is_not(None))
+    # LEAST passes over a null: without facts and with an open end there is nothing to fill, nor in an empty window.
+    starts = starts.where(bounds.c.hi > bounds.c.lo)
     return starts.correlate(Campaign, Workspace).subquery("points")
 
 

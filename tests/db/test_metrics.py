@@ -267,3 +267,14 @@ async def test_months_have_their_own_lengths(database: Database) -> None:
 
 async def test_a_campaign_without_impressions_has_zeros_and_no_series(database: Database) -> None:
     assert await series(database, "UTC", [], "DAY") == []
+
+
+async def test_an_empty_window_has_no_points(database: Database) -> None:
+    moment = datetime(2026, 3, 1, 12, 7, tzinfo=UTC)
+    assert await series(database, "UTC", [moment], "HOUR", Window(moment, moment)) == []
+
+
+async def test_the_widest_window_of_months_is_refused_at_once(database: Database) -> None:
+    window = Window(datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+    with pytest.raises(metrics.TooManyPoints):
+        await series(database, "Europe/Berlin", [datetime(2026, 3, 1, tzinfo=UTC)], "MONTH", window)

@@ -319,3 +319,13 @@ async def test_one_series_that_is_too_long_spoils_no_other(api: Api) -> None:
     assert answer["data"] == {"long": None, "short": {"metricSeries": [{"metrics": {"impressions": 1}}]}}
     [error] = answer["errors"]
     assert (error["path"], error["extensions"]["code"]) == (["long", "metricSeries"], "BAD_USER_INPUT")
+
+
+async def test_a_page_bounded_from_the_other_side_says_what_lies_beyond(api: Api) -> None:
+    for name in "ABCD":
+        await create_campaign(api, name=name)
+    whole = (await api.data(LIST, order="NAME", first=3))["campaigns"]["pageInfo"]
+    page = (await api.data(LIST, order="NAME", first=5, before=whole["endCursor"]))["campaigns"]
+    assert ([node["name"] for node in page["nodes"]], page["pageInfo"]["hasNextPage"]) == (["A", "B"], True)
+    page = (await api.data(LIST, order="NAME", first=None, last=5, after=whole["startCursor"]))["campaigns"]
+    assert ([node["name"] for node in page["nodes"]], page["pageInfo"]["hasPreviousPage"]) == (["B", "C", "D"], True)

@@ -42,6 +42,9 @@ async def test_an_unexpected_error_is_masked_with_an_id_that_the_log_has(
         ("{ campaigns(orderBy: SIZE) { totalCount } }", "GRAPHQL_VALIDATION_FAILED"),
         ('{ node(id: "Tm90aGluZzox") { id } }', "BAD_USER_INPUT"),
         ('{ campaign(id: "QnJhbmQ6MQ==") { id } }', "BAD_USER_INPUT"),
+        (f"{{ campaigns(first: {'9' * 5000}) {{ totalCount }} }}", "BAD_USER_INPUT"),
+        ("query A { viewer { subject } } query B { viewer { subject } }", "BAD_USER_INPUT"),
+        ("query ($x: Int) { viewer { subject } }", "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
 async def test_every_error_has_a_code(api: Api, query: str, code: str) -> None:
@@ -115,3 +118,31 @@ async def test_nothing_is_read_once_the_operation_is_over(api: Api) -> None:
     await context.close()
     with pytest.raises(RuntimeError, match="over"):
         _ = context.reads
+
+
+NESTED = "impressions(first: 100) { nodes { campaign { "
+
+
+@pytest.mark.parametrize(
+    ("query", "refused"),
+    [
+        ("{ campaigns { nodes { " + NESTED * 60 + "id" + " } } }" * 60 + " } } }", True),
+        ("query ($n: Int = 100) { campaigns(first: $n) { nodes { " + NESTED * 2 + "id" + " } } }" * 2 + " } } }", True),
+        ("{ campaigns(first: 100) { nodes { impressions(first: 100) { nodes { brand { name } } } } } }", False),
+        ("{ campaigns(first: 20) { nodes { metricSeries { metrics { clicks } } } } }", False),
+        ("{ __schema { types { fields { type { ofType { ofType { ofType { name } } } } } } } }", False),
+    ],
+)
+async def test_answers_that_could_be_too_large_are_refused_before_anything_is_read(
+    api: Api, query: str, refused: bool
+) -> None:
+    answer = await api.ask(query)
+    assert [error["extensions"]["code"] for error in answer.get("errors", [])] == ["LIMIT_REACHED"] * refused
+
+
+async def test_fragments_count_wherever_they_are_spread_and_are_counted_once(api: Api) -> None:
+    links = "".join(f"fragment F{n} on Campaign {{ ...F{n + 1} a: brand {{ id }} ...F{n + 1} }} " for n in range(40))
+    query = "{ campaigns { nodes { ...F0 } } } " + links + "fragment F40 on Campaign { brand { name } }"
+    code, message = await api.error(query)
+    assert code == "LIMIT_REACHED"
+    assert message.startswith("The answer could hold 43,980,465,111,060 objects")

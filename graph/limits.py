@@ -1,0 +1,98 @@
+"""How much an operation may ask for: how many objects its answer could hold, worked out before anything is read.
+
+One pass over the document, linear in its size: what a fragment counts is worked out once, wherever it is spread.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    IntValueNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    is_composite_type,
+    is_list_type,
+    is_non_null_type,
+)
+from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionResult
+
+from graph.operations import operation_of
+
+MOST_OBJECTS = 100_000
+UNPAGED_LIST = 10
+"""What a list without pages counts as; those that the schema has are short, or made of roll-ups."""
+
+
+class Limits(SchemaExtension):
+    """Refuses an operation whose answer could hold too many objects."""
+
+    def on_execute(self) -> Iterator[None]:
+        """Before anything runs."""
+        context = self.execution_context
+        document: Any = context.graphql_document
+        objects = _Counter(context.schema._schema, document, context.variables or {})  # noqa: SLF001
+        found = objects.of_operation(operation_of(document, context.operation_name))
+        if not context.result and found > MOST_OBJECTS:
+            message = f"The answer could hold {found:,} objects; at most {MOST_OBJECTS:,}. Ask for smaller pages."
+            error = GraphQLError(message, extensions={"code": "LIMIT_REACHED"})
+            context.result = ExecutionResult(data=None, errors=[error])
+        yield
+
+
+class _Counter:
+    def __init__(self, schema: GraphQLSchema, document: Any, variables: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self._variables = variables
+        self._fragments = {d.name.value: d for d in document.definitions if d.kind == "fragment_definition"}
+        self._known: dict[str, int] = {}
+
+    def of_operation(self, operation: Any) -> int:
+        """How many objects the answer to an operation could hold."""
+        return self._of(operation.selection_set, self._schema.get_root_type(operation.operation))
+
+    def _of(self, selection_set: SelectionSetNode, parent: Any) -> int:
+        return sum(self._of_selection(node, parent) for node in selection_set.selections)
+
+    def _of_selection(self, node: Any, parent: Any) -> int:
+        if isinstance(node, FieldNode):
+            return self._of_field(node, parent)
+        if isinstance(node, FragmentSpreadNode):
+            return self._of_fragment(node.name.value)
+        condition = node.type_condition
+        return self._of(node.selection_set, self._schema.get_type(condition.name.value) if condition else parent)
+
+    def _of_fragment(self, name: str) -> int:
+        if name not in self._known:
+            fragment = self._fragments[name]
+            kind = self._schema.get_type(fragment.type_condition.name.value)
+            self._known[name] = self._of(fragment.selection_set, kind)
+        return self._known[name]
+
+    def _of_field(self, node: FieldNode, parent: Any) -> int:
+        field = parent.fields.get(node.name.value) if node.selection_set is not None else None
+        if field is None or node.selection_set is None:  # a leaf, or introspection, which is bounded by the schema
+            return 0
+        kind = get_named_type(field.type)
+        inner = self._of(node.selection_set, kind) if is_composite_type(kind) else 0
+        return self._size(node, field, parent) * (1 + inner)
+
+    def _size(self, node: FieldNode, field: Any, parent: Any) -> int:
+        if "first" in field.args:
+            given = {argument.name.value: argument.value for argument in node.arguments or ()}
+            sizes = [self._number(given[name]) for name in ("first", "last") if name in given]
+            return max([size for size in sizes if size is not None], default=field.args["first"].default_value or 1)
+        of = field.type.of_type if is_non_null_type(field.type) else field.type
+        # The lists of a connection are the page that its field counted.
+        return UNPAGED_LIST if is_list_type(of) and not parent.name.endswith("Connection") else 1
+
+    def _number(self, value: Any) -> int | None:
+        found = self._variables.get(value.name.value) if isinstance(value, VariableNode) else None
+        if isinstance(value, IntValueNode) and len(value.value) < 10:
+            found = int(value.value)
+        return max(found, 1) if isinstance(found, int) else None
