@@ -239,3 +239,25 @@ def test_a_workspace_that_cannot_be_made_is_one_line(data_dir: Path) -> None:
     assert groundswell("workspace", "create", "acme", "--data-dir", data_dir).returncode == 0
     for wrong in (["acme"], ["Not a key"], ["x", "--time-zone", "Mars/Base"], ["x", "--currency", "euro"]):
         assert refusal(groundswell("workspace", "create", *wrong, "--data-dir", data_dir))
+
+
+def test_import_says_what_came_of_a_file_and_does_it_once(data_dir: Path, tmp_path: Path) -> None:
+    groundswell("workspace", "create", "acme", "--data-dir", data_dir)
+    file = tmp_path / "log.csv"
+    file.write_text("key,occurredAt,campaign\na,2026-03-01T12:00:00Z,spring\nb,yesterday,spring\n")
+    command = ("import", "impressions", file, "--workspace", "acme", "--create-campaigns", "--data-dir", data_dir)
+    done = groundswell(*command)
+    assert done.returncode == 0, done.stderr
+    assert "2 rows: 1 new, 0 known before, 1 rejected" in done.stdout
+    [reject] = (tmp_path / "log.csv.rejects.jsonl").read_text().splitlines()
+    assert reject.startswith('{"line":2,"problems":[{"field":"occurredAt"')
+    again = groundswell(*command)
+    assert again.returncode == 0, again.stderr
+    assert "already" in again.stdout
+
+
+def test_import_into_nowhere_is_one_plain_line(data_dir: Path, tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text("key,occurredAt,campaign\n")
+    line = refusal(groundswell("import", "impressions", file, "--workspace", "none", "--data-dir", data_dir))
+    assert "none" in line
