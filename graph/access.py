@@ -9,14 +9,17 @@ from typing import Any
 
 import jwt
 import strawberry
+import structlog
 from graphql import FieldNode, FragmentSpreadNode, GraphQLError, OperationDefinitionNode, SelectionSetNode
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
 from db.engine import Database
 from db.queries import workspaces
-from graph.errors import bad_input, forbidden, unauthenticated
+from graph.errors import bad_input, forbidden, unauthenticated, unavailable
 from graph.operations import operation_of
+
+log = structlog.get_logger("groundswell.access")
 
 
 @strawberry.enum(
@@ -116,9 +119,9 @@ class Authenticator:
             )
         except jwt.ExpiredSignatureError:
             raise unauthenticated("The token has expired.") from None
-        except jwt.PyJWKClientConnectionError:
-            # Not the token's fault: logged and masked as our own.
-            raise
+        except jwt.PyJWKClientConnectionError as error:
+            log.warning("the keys that verify tokens cannot be fetched", reason=str(error))
+            raise unavailable("Tokens cannot be verified just now. Try again.") from None
         except (jwt.PyJWTError, TypeError, ValueError):
             raise unauthenticated("The token is not valid here.") from None
         return claims

@@ -56,6 +56,11 @@ def unauthenticated(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "UNAUTHENTICATED"})
 
 
+def unavailable(message: str) -> GraphQLError:
+    """The error for something that we need from elsewhere and cannot have just now."""
+    return GraphQLError(message, extensions={"code": "UNAVAILABLE"})
+
+
 def forbidden(message: str) -> GraphQLError:
     """The error for a credential without the scope that a field needs."""
     return GraphQLError(message, extensions={"code": "FORBIDDEN"})

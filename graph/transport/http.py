@@ -15,6 +15,9 @@ from graph.access import Authenticator
 from graph.context import Context
 from graph.schema import schema
 
+STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
+"""What a request is answered with whose credential was not looked at further."""
+
 
 class GraphQLView(GraphQL[Context, None]):
     """The endpoint. A bad credential is answered with 401 before anything of the operation is looked at."""
@@ -29,10 +32,11 @@ class GraphQLView(GraphQL[Context, None]):
         try:
             await super().__call__(scope, receive, send)
         except GraphQLError as error:
-            if (error.extensions or {}).get("code") != "UNAUTHENTICATED":
+            status = STATUS.get(str((error.extensions or {}).get("code")))
+            if status is None:
                 raise
             body = orjson.dumps({"data": None, "errors": [error.formatted]})
-            await Response(body, 401, media_type="application/json")(scope, receive, send)
+            await Response(body, status, media_type="application/json")(scope, receive, send)
 
     async def get_context(self, request: Any, response: Any) -> Context:
         """Who asks. Raises UNAUTHENTICATED for a credential that is not good."""

@@ -108,3 +108,18 @@ async def test_a_public_key_is_no_secret(client: httpx.AsyncClient) -> None:
 async def test_a_token_cannot_choose_an_algorithm_for_the_key(client: httpx.AsyncClient) -> None:
     assert await status(client, signed(EC_KEY, "ES256", "rsa")) == 401
     assert await status(client, signed(RSA_KEY, "RS256", "ec")) == 401
+
+
+async def test_when_the_keys_cannot_be_had_it_is_not_the_tokens_fault(
+    database_url: str, workspace: int, tmp_path: Path
+) -> None:
+    nobody = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
+    nobody.server_close()
+    url = f"http://127.0.0.1:{nobody.server_port}/keys"
+    app = build_app(Settings.from_env({"JWT_JWKS_URL": url}, data_dir=tmp_path), database_url)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        assert await status(client, signed(RSA_KEY, "RS256")) == 503
