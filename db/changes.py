@@ -26,7 +26,7 @@ class Outcome(Generic[T]):
 async def change(database: Database, workspace_id: int, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
     """Runs one transaction. What the work refuses, or a constraint finds, changes nothing and is answered.
 
-    The work may run more than once (a deadlock is broken by running it again), so it does nothing but SQL.
+    The work may run more than once (a deadlock is broken by running it again), so beside SQL it does only what may be done twice.
     """
     for attempt in range(_TRIES):
         try:

@@ -1,9 +1,11 @@
 """Batches: each item is kept, known already, or rejected with its reason."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import strawberry
 
+from db.changes import Outcome
 from db.errors import Problem, ProblemCode, Refused, camel
 from graph.errors import UserError, user_errors
 
@@ -33,8 +35,32 @@ class IngestPayload:
     )
 
 
-def rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | None]) -> list[RejectedItem]:
-    """The entries for the rejected items, by position. An item with several problems has an entry for each."""
+class Counts(Protocol):
+    """What the database did with the items that it was given."""
+
+    @property
+    def accepted(self) -> int:
+        """How many were new, or changed something."""
+
+    @property
+    def duplicates(self) -> int:
+        """How many changed nothing."""
+
+
+def answered(
+    outcome: Outcome[Any], problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | None]
+) -> IngestPayload:
+    """The payload for a batch: its counts and the problems of its items by position, or why nothing was taken."""
+    counts: Counts | None = outcome.value
+    if counts is None:
+        return IngestPayload(accepted=0, duplicates=0, rejected=[], user_errors=user_errors(outcome.problems))
+    return IngestPayload(
+        accepted=counts.accepted, duplicates=counts.duplicates, rejected=_rejected(problems, keys), user_errors=[]
+    )
+
+
+def _rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | None]) -> list[RejectedItem]:
+    """In the order of the input. An item with several problems has an entry for each."""
     return [
         RejectedItem(
             index=index,
@@ -46,11 +72,6 @@ def rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | Non
         for index in sorted(problems)
         for problem in problems[index]
     ]
-
-
-def refused_batch(problems: Sequence[Problem]) -> IngestPayload:
-    """The answer to a batch of which nothing was taken."""
-    return IngestPayload(accepted=0, duplicates=0, rejected=[], user_errors=user_errors(problems))
 
 
 def check_size(items: Sequence[object], field: str) -> None:

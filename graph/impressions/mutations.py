@@ -14,7 +14,7 @@ from db.queries.impressions import recording, updating
 from graph import ids
 from graph.actors import ActorInput
 from graph.context import Info
-from graph.ingest import IngestPayload, check_size, refused_batch, rejected
+from graph.ingest import IngestPayload, answered, check_size
 from graph.inputs import built_by_name
 
 
@@ -100,15 +100,7 @@ class ImpressionMutation:
             items = _valid(given, campaign_id, problems)
             return await recording.record(transaction, items)
 
-        outcome = await info.context.change(work)
-        if outcome.value is None:
-            return refused_batch(outcome.problems)
-        return IngestPayload(
-            accepted=outcome.value.accepted,
-            duplicates=outcome.value.duplicates,
-            rejected=rejected(problems, [item.key for item in given]),
-            user_errors=[],
-        )
+        return answered(await info.context.change(work), problems, [item.key for item in given])
 
     @strawberry.mutation(
         description="Clicks, conversions, viewability and charges of earlier impressions, named by key or id. An "
@@ -122,15 +114,9 @@ class ImpressionMutation:
             return await updating.update(transaction, _changes(given, problems))
 
         outcome = await info.context.change(work)
-        if outcome.value is None:
-            return refused_batch(outcome.problems)
-        problems |= {index: [problem] for index, problem in outcome.value.refused.items()}
-        return IngestPayload(
-            accepted=outcome.value.accepted,
-            duplicates=outcome.value.duplicates,
-            rejected=rejected(problems, [item.key for item in given]),
-            user_errors=[],
-        )
+        if outcome.value is not None:
+            problems |= {index: [problem] for index, problem in outcome.value.refused.items()}
+        return answered(outcome, problems, [item.key for item in given])
 
 
 def _valid(

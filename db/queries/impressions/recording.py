@@ -54,7 +54,8 @@ async def record(transaction: Transaction, items: Sequence[NewImpression]) -> Ou
     """Inserts what is new and adds it to the roll-ups. The items are valid and their campaigns exist.
 
     Fills in what the items leave open: brand, the rate of a charge, whether an impression is unique.
-    Locks are taken in one order by everybody (users, keys, roll-ups, each sorted), so writers do not deadlock.
+    Locks are taken in one order by everybody (campaigns, users, keys, roll-ups, each sorted), so writers do not
+    deadlock.
     """
     first = {item.key: item for item in reversed(items)}
     await _complete(transaction, first.values())
