@@ -62,6 +62,7 @@ _CONSTRAINTS = {
     "brands_workspace_id_name_key": conflict("A brand of this name exists already.", "name"),
     "campaigns_workspace_id_key_key": conflict("Another campaign has this key already.", "key"),
     "campaigns_workspace_id_brand_id_fkey": not_found("No such brand.", "brand_id"),
+    "engagements_impression_of_campaign": not_found("No such impression of this campaign.", "impression_id"),
     "workspaces_key_key": conflict("A workspace of this key exists already.", "key"),
 }
 

@@ -41,6 +41,7 @@ ANY = frozenset(Scope)
 READ = frozenset({Scope.READ})
 WRITE = frozenset({Scope.WRITE})
 INGEST = frozenset({Scope.INGEST, Scope.WRITE})
+ENGAGE = frozenset({Scope.ENGAGE, Scope.WRITE})
 
 REQUIRED: Mapping[str, frozenset[Scope]] = {
     "Query.viewer": ANY,
@@ -54,6 +55,12 @@ REQUIRED: Mapping[str, frozenset[Scope]] = {
     "Mutation.updateCampaign": WRITE,
     "Mutation.recordImpressions": INGEST,
     "Mutation.updateImpressions": INGEST,
+    "Mutation.react": ENGAGE,
+    "Mutation.unreact": ENGAGE,
+    "Mutation.share": ENGAGE,
+    "Mutation.addComment": ENGAGE,
+    "Mutation.editComment": ENGAGE,
+    "Mutation.deleteComment": ENGAGE,
 }
 """For each root field the scopes of which a credential needs one. A root field that is missing here is refused."""
 

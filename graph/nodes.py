@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from db.queries import brands, campaigns, workspaces
+from db.queries.engagement import reading as engagements
 from db.queries.impressions import reading
 from graph import ids
 from graph.context import Info
@@ -19,7 +20,10 @@ MOST = 100
 FETCHES: dict[str, Fetch] = {
     "Brand": brands.by_ids,
     "Campaign": campaigns.by_ids,
+    "Comment": engagements.comments,
     "Impression": reading.by_ids,
+    "Reaction": engagements.reactions,
+    "Share": engagements.shares,
     "Workspace": workspaces.by_ids,
 }
 """How each type is found by key. A type that is missing here cannot be found by ``node``."""

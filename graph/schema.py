@@ -10,6 +10,8 @@ from graph.campaigns.mutations import CampaignMutation
 from graph.campaigns.queries import CampaignQuery
 from graph.campaigns.types import Campaign
 from graph.descriptions import describe
+from graph.engagement.mutations import EngagementMutation
+from graph.engagement.types import Comment, Reaction, Share
 from graph.errors import Masking
 from graph.impressions.mutations import ImpressionMutation
 from graph.impressions.types import Impression
@@ -19,7 +21,7 @@ from graph.scalars import SCALARS
 from graph.workspaces import WorkspaceQuery
 
 Query = merge_types("Query", (NodeQuery, WorkspaceQuery, CampaignQuery))
-Mutation = merge_types("Mutation", (BrandMutation, CampaignMutation, ImpressionMutation))
+Mutation = merge_types("Mutation", (BrandMutation, CampaignMutation, ImpressionMutation, EngagementMutation))
 
 
 class Schema(strawberry.Schema):
@@ -32,7 +34,7 @@ class Schema(strawberry.Schema):
 schema = Schema(
     query=Query,
     mutation=Mutation,
-    types=[Campaign, Impression],
+    types=[Campaign, Impression, Reaction, Share, Comment],
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[Access, Limits, Masking],
 )

@@ -1,4 +1,4 @@
-"""Short ways to bring campaigns and impressions about."""
+"""Short ways to bring campaigns, impressions and engagements about."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -53,3 +53,64 @@ async def metrics(api: Api, campaign_id: str, fields: str, window: dict[str, str
         f"query ($id: ID!, $window: TimeWindow) {{ campaign(id: $id) {{ metrics(window: $window) {{ {fields} }} }} }}"
     )
     return (await api.data(query, id=campaign_id, window=window))["campaign"]["metrics"]
+
+
+ERRORS = "userErrors { code message field }"
+
+
+async def react(api: Api, campaign_id: str, user: str | None, kind: str = "LIKE", **values: Any) -> Any:
+    """What react answers."""
+    query = f"mutation ($input: ReactInput!) {{ react(input: $input) {{ created reaction {{ id type }} {ERRORS} }} }}"
+    return (await api.data(query, input={"campaignId": campaign_id, "type": kind, **_by(user), **values}))["react"]
+
+
+async def unreact(api: Api, campaign_id: str, user: str | None, kind: str = "LIKE") -> Any:
+    """What unreact answers."""
+    query = f"mutation ($input: UnreactInput!) {{ unreact(input: $input) {{ removed {ERRORS} }} }}"
+    return (await api.data(query, input={"campaignId": campaign_id, "type": kind, **_by(user)}))["unreact"]
+
+
+async def share(api: Api, campaign_id: str, user: str | None, **values: Any) -> Any:
+    """What share answers."""
+    query = f"mutation ($input: ShareInput!) {{ share(input: $input) {{ created share {{ id }} {ERRORS} }} }}"
+    return (await api.data(query, input={"campaignId": campaign_id, **_by(user), **values}))["share"]
+
+
+async def add_comment(api: Api, campaign_id: str, user: str | None, body: str = "Nice", **values: Any) -> Any:
+    """What addComment answers."""
+    query = (
+        "mutation ($input: AddCommentInput!) { addComment(input: $input) { "
+        f"comment {{ id body depth parent {{ id }} root {{ id }} actor {{ userId }} }} {ERRORS} }} }}"
+    )
+    values = {"campaignId": campaign_id, "body": body, **_by(user), **values}
+    return (await api.data(query, input=values))["addComment"]
+
+
+async def comment(api: Api, campaign_id: str, user: str, body: str = "Nice", **values: Any) -> str:
+    """The id of a new comment."""
+    payload = await add_comment(api, campaign_id, user, body, **values)
+    assert payload["userErrors"] == []
+    comment_id: str = payload["comment"]["id"]
+    return comment_id
+
+
+async def edit_comment(api: Api, comment_id: str, body: str) -> Any:
+    """What editComment answers."""
+    query = (
+        "mutation ($input: EditCommentInput!) { editComment(input: $input) { "
+        f"comment {{ body editedAt }} {ERRORS} }} }}"
+    )
+    return (await api.data(query, input={"id": comment_id, "body": body}))["editComment"]
+
+
+async def delete_comment(api: Api, comment_id: str) -> Any:
+    """What deleteComment answers."""
+    query = (
+        "mutation ($input: DeleteCommentInput!) { deleteComment(input: $input) { comment { "
+        f"id body replyCount descendantCount deletedAt actor {{ userId }} }} {ERRORS} }} }}"
+    )
+    return (await api.data(query, input={"id": comment_id}))["deleteComment"]
+
+
+def _by(user: str | None) -> dict[str, Any]:
+    return {} if user is None else {"actor": {"userId": user}}

@@ -1,6 +1,16 @@
 """Nouns: tables, constraints, enums. One file per domain word; importing this package registers all of them."""
 
-from db.models import brands, campaigns, imports, impressions, metrics, workspaces
+from db.models import brands, campaigns, engagement, engagers, imports, impressions, metrics, workspaces
 from db.models.base import Base
 
-__all__ = ["Base", "brands", "campaigns", "imports", "impressions", "metrics", "workspaces"]
+__all__ = [
+    "Base",
+    "brands",
+    "campaigns",
+    "engagement",
+    "engagers",
+    "imports",
+    "impressions",
+    "metrics",
+    "workspaces",
+]

@@ -1,8 +1,10 @@
 """Import runs: how far a file was read, so that an interrupted import goes on where it stopped."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy import ForeignKeyConstraint, Index
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Recorded, WorkspaceKey
@@ -25,3 +27,20 @@ class ImportRun(Base):
     """How long the file of rejects was then: what a crash wrote past it is cut off on resuming."""
     created_at: Mapped[Recorded]
     finished_at: Mapped[datetime | None]
+
+
+class ImportWaiting(Base):
+    """A row of a run that has to wait: it names, by its key, another that was not read yet."""
+
+    __tablename__ = "import_waiting"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id", "fingerprint"], ["import_runs.workspace_id", "import_runs.fingerprint"]),
+        Index("import_waiting_for_idx", "workspace_id", "fingerprint", "waits_for"),
+    )
+
+    workspace_id: Mapped[WorkspaceKey]
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True)
+    waits_for: Mapped[str]
+    row: Mapped[Any] = mapped_column(JSONB)
+    """The row as it was read: what the mapping is applied to."""

@@ -3,18 +3,16 @@
 import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from typing import TypeVar
 
 from db.errors import Problem, conflict, invalid
-from db.models.rules import amount_problems, text_problems
+from db.models.rules import amount_problems, text_problems, time_problems
 
 T = TypeVar("T")
 
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-LONGEST_AHEAD = timedelta(days=366)
 LONGEST_DURATION_MS = 2**31 - 1
 
 _TEXTS = (
@@ -69,7 +67,7 @@ class NewImpression:
         if self.ip_address is not None and not _is_address(self.ip_address):
             found.append(invalid("This is not an IP address.", "ip_address"))
         found.extend(_shared_problems(self, now))
-        found.extend(_time_problems("occurred_at", self.occurred_at, now))
+        found.extend(time_problems("occurred_at", self.occurred_at, now))
         return found
 
 
@@ -156,12 +154,7 @@ def _shared_problems(item: NewImpression | ImpressionChange, now: datetime) -> I
     for name in ("clicked_at", "converted_at", "charged_at"):
         moment = getattr(item, name)
         if moment is not None:
-            yield from _time_problems(name, moment, now)
-
-
-def _time_problems(name: str, moment: datetime, now: datetime) -> Iterator[Problem]:
-    if not EARLIEST <= moment <= now + LONGEST_AHEAD:
-        yield invalid("Times reach from the year 2000 to a year ahead.", name)
+            yield from time_problems(name, moment, now)
 
 
 def _is_address(text: str) -> bool:

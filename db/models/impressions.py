@@ -92,6 +92,8 @@ class Impression(Base):
     session_id: Mapped[str | None]
     occurred_at: Mapped[datetime]
     created_at: Mapped[Recorded]
+    engagement_count: Mapped[int] = mapped_column(server_default="0")
+    """Engagements that stand and say that this impression led to them."""
 
 
 class CampaignUser(Base):

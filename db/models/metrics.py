@@ -21,12 +21,24 @@ ADDITIVE = (
     "impressions_clicked_or_converted",
     "impressions_charged",
     "spend",
+    "impressions_only_engaged",
+    "likes",
+    "shares",
+    "comments",
+    "saves",
+    "bookmarks",
 )
 """The numbers that add up over time. Each is a column of both roll-up tables."""
 
+WHOLE = ("reach", "threads")
+"""The numbers of all time that do not add up over buckets. Each is a column of the totals."""
+
 
 class CampaignCounters:
-    """The columns of both roll-ups. Counts are rows; ``spend`` is in the campaign's currency, unrounded."""
+    """The columns of both roll-ups. Counts are rows; ``spend`` is in the campaign's currency, unrounded.
+
+    ``impressions_only_engaged``: led to an engagement that stands, and were neither clicked nor converted.
+    """
 
     workspace_id: Mapped[WorkspaceKey]
     campaign_id: Mapped[int] = mapped_column(primary_key=True)
@@ -39,6 +51,12 @@ class CampaignCounters:
     impressions_clicked_or_converted: Mapped[int] = mapped_column(server_default="0")
     impressions_charged: Mapped[int] = mapped_column(server_default="0")
     spend: Mapped[Decimal] = mapped_column(server_default="0")
+    impressions_only_engaged: Mapped[int] = mapped_column(server_default="0")
+    likes: Mapped[int] = mapped_column(server_default="0")
+    shares: Mapped[int] = mapped_column(server_default="0")
+    comments: Mapped[int] = mapped_column(server_default="0")
+    saves: Mapped[int] = mapped_column(server_default="0")
+    bookmarks: Mapped[int] = mapped_column(server_default="0")
 
 
 def _table_args(*key: str, extra: tuple[Any, ...] = ()) -> tuple[Any, ...]:
@@ -53,12 +71,13 @@ def _table_args(*key: str, extra: tuple[Any, ...] = ()) -> tuple[Any, ...]:
 
 
 class CampaignTotals(CampaignCounters, Base):
-    """All time. ``reach``, the distinct users, lives here only: it does not add up over buckets."""
+    """All time. ``reach`` is the distinct users, ``threads`` the top-level comments that are listed."""
 
     __tablename__ = "campaign_totals"
     __table_args__ = _table_args("workspace_id", "campaign_id", "slot")
 
     reach: Mapped[int] = mapped_column(server_default="0")
+    threads: Mapped[int] = mapped_column(server_default="0")
 
 
 class CampaignBucket(CampaignCounters, Base):

@@ -1,10 +1,14 @@
-"""Rules about one value that several tables share: what is wrong with a text or an amount."""
+"""Rules about one value that several tables share: what is wrong with a text, an amount or a time."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from db.errors import Problem, invalid
 from db.models.base import AMOUNT_BOUND, AMOUNT_SCALE
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LONGEST_AHEAD = timedelta(days=366)
 
 
 def text_problems(name: str, value: str, longest: int, *, may_be_empty: bool = False) -> Iterator[Problem]:
@@ -25,3 +29,9 @@ def amount_problems(name: str, amount: Decimal) -> Iterator[Problem]:
         yield invalid("This must be below 10^15.", name)
     elif -int(amount.as_tuple().exponent) > AMOUNT_SCALE:
         yield invalid(f"At most {AMOUNT_SCALE} decimal places.", name)
+
+
+def time_problems(name: str, moment: datetime, now: datetime) -> Iterator[Problem]:
+    """What is wrong with the time of a fact."""
+    if not EARLIEST <= moment <= now + LONGEST_AHEAD:
+        yield invalid("Times reach from the year 2000 to a year ahead.", name)

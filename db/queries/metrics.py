@@ -4,7 +4,7 @@ All time comes from the totals. A window comes from whole quarter-hour buckets, 
 edges where it cuts a bucket. Distinct users of a window are counted from the facts, for the whole window.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,12 +13,14 @@ from sqlalchemy import (
     ColumnElement,
     Numeric,
     Select,
+    Text,
     and_,
     any_,
     cast,
     func,
     literal,
     literal_column,
+    not_,
     or_,
     select,
     true,
@@ -29,9 +31,11 @@ from sqlalchemy.types import DateTime
 
 from db.engine import Reads, Rows
 from db.models.campaigns import Campaign
+from db.models.engagement import Engagement
 from db.models.impressions import Impression
 from db.models.metrics import ADDITIVE, CampaignBucket, CampaignTotals
 from db.models.workspaces import Workspace
+from db.queries.engagement.counting import COUNTERS as ENGAGEMENT
 from db.queries.rollups import QUARTER
 from db.queries.windows import ALL_TIME, Window, bucket_of
 
@@ -41,18 +45,23 @@ COUNTERS = (*ADDITIVE, REACH)
 PLAN = {"currency": Campaign.currency, "total_impressions_planned": Campaign.total_impressions_planned}
 """What a number may need of its campaign."""
 
+_ACTED = or_(Impression.clicked, Impression.converted)
 _FACTS: dict[str, ColumnElement[Any]] = {
     "impressions": func.count(),
     "unique_impressions": func.count().filter(Impression.is_unique),
     "viewable_impressions": func.count().filter(Impression.is_viewable.is_(True)),
     "clicks": func.count().filter(Impression.clicked),
     "conversions": func.count().filter(Impression.converted),
-    "impressions_clicked_or_converted": func.count().filter(or_(Impression.clicked, Impression.converted)),
+    "impressions_clicked_or_converted": func.count().filter(_ACTED),
     "impressions_charged": func.count().filter(Impression.charged),
     "spend": func.sum(Impression.cpi_rate).filter(Impression.charged),
+    "impressions_only_engaged": func.count().filter(Impression.engagement_count > 0, not_(_ACTED)),
     REACH: func.count(Impression.user_id.distinct()),
+    **{name: func.count().filter(Engagement.type == kind.value) for kind, name in ENGAGEMENT.items()},
 }
 """Each number, counted from the facts."""
+_OF_ENGAGEMENTS = frozenset(ENGAGEMENT.values())
+"""The numbers whose facts are engagements. Those of the others are impressions: each side is added up by itself."""
 
 _LONGEST = {
     "HOUR": timedelta(hours=1),
@@ -90,7 +99,7 @@ async def series_of_campaigns(
     """For each campaign, in the order of the ids, its rows of ``start`` and what ``needs`` names.
 
     A row is an HOUR, DAY, WEEK or MONTH of the workspace's calendar. In order of time, zero where nothing happened.
-    An open end of the window stops at the campaign's first or last impression. A series that would be too long is
+    An open end of the window stops where the campaign's first or last fact was recorded. A series that would be too long is
     answered by the error, in its place.
     """
     names = [name for name in COUNTERS if name in needs]
@@ -153,7 +162,7 @@ def _parts(names: Sequence[str], window: Window, start: Start | None = None) -> 
         part = _part(names, columns, CampaignBucket.starts_at, start)
         parts.append(part.where(_own(CampaignBucket), inner.covers(CampaignBucket.starts_at)))
     if additive:
-        parts += [_edge(names, additive, edge, start) for edge in window.edges()]
+        parts += [part for edge in window.edges() for part in _edge(names, additive, edge, start)]
     if REACH in names:
         part = _part(names, {REACH: _FACTS[REACH]}, Impression.occurred_at, start)
         part = part.where(_own(Impression), window.covers(Impression.occurred_at))
@@ -161,11 +170,19 @@ def _parts(names: Sequence[str], window: Window, start: Start | None = None) -> 
     return parts
 
 
-def _edge(names: Sequence[str], additive: Sequence[str], edge: Window, start: Start | None) -> Query:
+def _edge(names: Sequence[str], additive: Sequence[str], edge: Window, start: Start | None) -> Iterator[Query]:
     # All facts of an edge lie in one bucket, so that bucket's time stands for all of them.
     at = literal(bucket_of(edge.start or edge.end), DateTime(timezone=True))
-    part = _part(names, {name: _FACTS[name] for name in additive}, at, start)
-    return part.where(_own(Impression), edge.covers(Impression.occurred_at)).having(func.count() > 0)
+    impressions = {name: _FACTS[name] for name in additive if name not in _OF_ENGAGEMENTS}
+    if impressions:
+        part = _part(names, impressions, at, start).where(_own(Impression), edge.covers(Impression.occurred_at))
+        yield part.having(func.count() > 0)
+    engagements = {name: _FACTS[name] for name in additive if name in _OF_ENGAGEMENTS}
+    if engagements:
+        part = _part(names, engagements, at, start).where(_own(Engagement), edge.covers(Engagement.occurred_at))
+        kinds = [kind.value for kind, name in ENGAGEMENT.items() if name in engagements]
+        part = part.where(Engagement.deleted_at.is_(None), Engagement.type == any_(literal(kinds, ARRAY(Text))))
+        yield part.having(func.count() > 0)
 
 
 def _part(names: Sequence[str], columns: dict[str, ColumnElement[Any]], at: Any, start: Start | None) -> Query:

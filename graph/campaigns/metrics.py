@@ -12,6 +12,7 @@ from graph.rates import percent
 from graph.scalars import BigInt
 from graph.selection import Selection, selection_of
 
+ENGAGEMENTS = ("likes", "shares", "comments", "saves", "bookmarks")
 NEEDS: dict[str, tuple[str, ...]] = {
     "reach": ("reach",),
     "viewability_rate": ("viewable_impressions", "impressions"),
@@ -20,6 +21,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "conversion_rate_per_click": ("conversions", "clicks"),
     "impressions_delivered": ("impressions_charged",),
     "spend": ("spend", "currency"),
+    "engagements": ENGAGEMENTS,
+    "engagement_rate": (*ENGAGEMENTS, "impressions_clicked_or_converted", "impressions"),
+    "engaged_impression_rate": ("impressions_clicked_or_converted", "impressions_only_engaged", "impressions"),
     "delivery_progress": ("impressions_charged", "total_impressions_planned"),
 }
 """From a field to the numbers it is computed from, where that is not the number of its own name."""
@@ -36,13 +40,15 @@ def _needs(names: Iterable[str]) -> frozenset[str]:
 
 @strawberry.type(
     description="Every number is computed on request and only if selected. All that an impression did counts at the "
-    "impression's time. Percentages run 0-100 with two decimals, half up; null where the denominator is 0."
+    "impression's time, an engagement at its own. Percentages run 0-100 with two decimals, half up; null where the denominator is 0."
 )
 class CampaignMetrics:
     """A view of a row of db.queries.metrics."""
 
     total_impressions_planned: strawberry.Private[int | None]
     currency: strawberry.Private[str]
+    impressions_clicked_or_converted: strawberry.Private[int]
+    impressions_only_engaged: strawberry.Private[int]
 
     impressions: BigInt = strawberry.field(description="Ad views that our own ad server observed.")
     unique_impressions: BigInt = strawberry.field(
@@ -53,6 +59,11 @@ class CampaignMetrics:
     clicks: BigInt = strawberry.field(description="Impressions that were clicked; each counts once.")
     conversions: BigInt = strawberry.field(description="Impressions that converted; each counts once.")
     impressions_charged: BigInt = strawberry.field(description="Impressions that were charged.")
+    likes: BigInt = strawberry.field(description="Likes that stand.")
+    shares: BigInt = strawberry.field(description="Shares.")
+    comments: BigInt = strawberry.field(description="Comments that are not deleted, replies included.")
+    saves: BigInt = strawberry.field(description="Saves that stand.")
+    bookmarks: BigInt = strawberry.field(description="Bookmarks that stand.")
 
     @strawberry.field(description="Viewable impressions over impressions, percent.")
     def viewability_rate(self) -> float | None:
@@ -80,10 +91,30 @@ class CampaignMetrics:
     def spend(root: strawberry.Parent[Any]) -> Money:  # noqa: N805 - a row, whose spend is a number
         return Money(amount=root.spend, currency=root.currency)
 
+    @strawberry.field(description="Likes, shares, comments, saves and bookmarks together.")
+    def engagements(root: strawberry.Parent[Any]) -> BigInt:  # noqa: N805 - a row, which holds them one by one
+        return BigInt(_engagements(root))
+
+    @strawberry.field(
+        description="Impressions that were clicked or converted plus engagements, over impressions, percent; may exceed 100."
+    )
+    def engagement_rate(self) -> float | None:
+        return percent(self.impressions_clicked_or_converted + _engagements(self), self.impressions)
+
+    @strawberry.field(
+        description="Impressions that were clicked, converted or led to an engagement that stands, over impressions, percent."
+    )
+    def engaged_impression_rate(self) -> float | None:
+        return percent(self.impressions_clicked_or_converted + self.impressions_only_engaged, self.impressions)
+
     @strawberry.field(description="Charged over planned impressions, percent, not capped; null without a plan.")
     def delivery_progress(self) -> float | None:
         planned = self.total_impressions_planned
         return None if planned is None else percent(self.impressions_charged, planned)
+
+
+def _engagements(row: Any) -> int:
+    return sum(getattr(row, name) for name in ENGAGEMENTS)
 
 
 @strawberry.type(description="The numbers of one step of a series.")

@@ -9,11 +9,17 @@ import strawberry
 from db.keyset import PageRequest
 from db.models.campaigns import CampaignStatus
 from db.queries import campaigns, metrics
+from db.queries.engagement import engagers, threads
+from db.queries.engagement import reading as engagements
+from db.queries.engagement.engagers import AudienceAction
 from db.queries.impressions import reading
 from graph.brands import Brand, brand_of
 from graph.campaigns.metrics import CampaignMetrics, CampaignMetricsPoint, needs_of, point_needs
 from graph.connections import After, Before, Connection, First, Last, connection
 from graph.context import Info
+from graph.engagement.engagers import Engager
+from graph.engagement.kinds import CommentOrder, Types, kinds_of
+from graph.errors import bad_input
 from graph.ids import Node, global_id
 from graph.impressions.filters import ImpressionFilter, filter_of
 from graph.money import Money
@@ -22,6 +28,7 @@ from graph.selection import selection_of
 from graph.windows import TimeBucket, TimeWindow, window_of
 
 if TYPE_CHECKING:
+    from graph.engagement.types import Comment, Engagement
     from graph.impressions.types import Impression
 
 strawberry.enum(
@@ -47,7 +54,9 @@ class Campaign(Node):
     total_impressions_planned: BigInt | None = strawberry.field(description="How many impressions were bought.")
     created_by: str | None = strawberry.field(description="Subject of the viewer who created it.")
     created_at: datetime = strawberry.field(description="When it was created.")
-    updated_at: datetime = strawberry.field(description="When it was last changed. Impressions do not change it.")
+    updated_at: datetime = strawberry.field(
+        description="When it was last changed. Impressions and engagements do not change it."
+    )
 
     brand_id: strawberry.Private[int | None]
     budget_amount: strawberry.Private[Decimal | None]
@@ -83,6 +92,79 @@ class Campaign(Node):
             lambda: loaders.many(reading.count_of_campaigns, (which,), root.id),
         )
 
+    @strawberry.field(description="What people did about it and what stands, newest first.")
+    async def engagements(
+        root: strawberry.Parent[Any],  # noqa: N805
+        info: Info,
+        types: Types = None,
+        first: First = 20,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Annotated["Engagement", strawberry.lazy("graph.engagement.types")]]:
+        loaders, kinds, request = info.context.loaders, kinds_of(types), PageRequest.of(first, after, last, before)
+        return await connection(
+            selection_of(info),
+            engagements.NEWEST,
+            request,
+            lambda fields: loaders.many(engagements.of_campaigns, (fields, kinds, request), root.id),
+            lambda: loaders.many(engagements.count_of_campaigns, (kinds,), root.id),
+        )
+
+    @strawberry.field(
+        description="Top-level comments; replies hang below them. Tombstones of those that have comments below them, too."
+    )
+    async def comments(
+        root: strawberry.Parent[Any],  # noqa: N805
+        info: Info,
+        order_by: CommentOrder | None = CommentOrder.NEWEST,
+        first: First = 20,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Annotated["Comment", strawberry.lazy("graph.engagement.types")]]:
+        loaders, request = info.context.loaders, PageRequest.of(first, after, last, before)
+        by = (order_by or CommentOrder.NEWEST).value
+        return await connection(
+            selection_of(info),
+            threads.ORDERS[by],
+            request,
+            lambda fields: loaders.many(threads.of_campaigns, (fields, by, request), root.id),
+            lambda: loaders.many(threads.count_of_campaigns, (), root.id),
+        )
+
+    @strawberry.field(description="Who engaged most: by number of engagements that stand, then last active.")
+    def top_engagers(root: strawberry.Parent[Any], info: Info, first: First = 10) -> list[Engager]:  # noqa: N805
+        request = PageRequest.of(first, None, None, None)
+        return info.context.loaders.many(engagers.top, (request.size,), root.id)
+
+    @strawberry.field(
+        description="People who did all of the given actions, e.g. clicked and liked; an actor is a person here. By "
+        "userId, profileType, profileId."
+    )
+    async def engagers(
+        root: strawberry.Parent[Any],  # noqa: N805
+        info: Info,
+        did_all: Annotated[
+            list[AudienceAction],
+            strawberry.argument(description="At least one. Engagements that were taken back do not count."),
+        ],
+        first: First = 20,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Engager]:
+        if not did_all:
+            raise bad_input("didAll: say at least one action.")
+        loaders, actions, request = info.context.loaders, frozenset(did_all), PageRequest.of(first, after, last, before)
+        return await connection(
+            selection_of(info),
+            engagers.order_of(actions),
+            request,
+            lambda _: loaders.many(engagers.of_campaigns, (actions, request), root.id),
+            lambda: loaders.many(engagers.count_of_campaigns, (actions,), root.id),
+        )
+
     @strawberry.field(description="The numbers of a window; of all time without one.")
     def metrics(root: strawberry.Parent[Any], info: Info, window: TimeWindow | None = None) -> CampaignMetrics:  # noqa: N805
         arguments = (needs_of(selection_of(info)), window_of(window))
@@ -90,7 +172,7 @@ class Campaign(Node):
 
     @strawberry.field(
         description="The numbers step by step, in order of time, zero-filled; at most 1000 points. An open end of the "
-        "window stops at the campaign's first or last impression."
+        "window stops where the campaign's first or last fact was recorded."
     )
     def metric_series(
         root: strawberry.Parent[Any],  # noqa: N805

@@ -2,15 +2,24 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from db.keyset import PageRequest
+from db.queries.engagement import reading as engagements
+from db.queries.impressions import reading
 from graph.actors import Actor
 from graph.brands import Brand, brand_of
 from graph.campaigns.types import Campaign, campaign_of
+from graph.connections import After, Before, Connection, First, Last, connection
 from graph.context import Info
+from graph.engagement.kinds import Types, kinds_of
 from graph.ids import Node, global_id
+from graph.selection import selection_of
+
+if TYPE_CHECKING:
+    from graph.engagement.types import Engagement
 
 
 @strawberry.type(description="One ad view that our own ad server observed, and what became of it.")
@@ -60,3 +69,29 @@ class Impression(Node):
     @strawberry.field(description="Who saw it; null where that is not known.")
     def actor(root: strawberry.Parent[Any]) -> Actor | None:  # noqa: N805 - the row is the actor's source too
         return None if root.user_id is None else root
+
+    @strawberry.field(description="Engagements that it led to and that stand, newest first.")
+    async def engagements(
+        root: strawberry.Parent[Any],  # noqa: N805
+        info: Info,
+        types: Types = None,
+        first: First = 20,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Annotated["Engagement", strawberry.lazy("graph.engagement.types")]]:
+        loaders, kinds, request = info.context.loaders, kinds_of(types), PageRequest.of(first, after, last, before)
+        return await connection(
+            selection_of(info),
+            engagements.NEWEST,
+            request,
+            lambda fields: loaders.many(engagements.of_impressions, (fields, kinds, request), root.id),
+            lambda: loaders.many(engagements.count_of_impressions, (kinds,), root.id),
+        )
+
+
+def impression_of(info: Info, impression_id: int | None) -> Any:
+    """The impression of an id, with what the current field selects of it; null where there is none."""
+    if impression_id is None:
+        return None
+    return info.context.loaders.one(reading.by_ids, (selection_of(info).names,), impression_id)

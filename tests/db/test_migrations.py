@@ -18,6 +18,9 @@ CONSTRAINTS = """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(
 INDEXES = """SELECT tablename, indexname, indexdef FROM pg_indexes
   WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1, 2"""
 
+TRIGGERS = """SELECT pg_get_triggerdef(t.oid), p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+  WHERE NOT t.tgisinternal ORDER BY 1"""
+
 
 async def ask(url: str, *queries: str) -> list[list[Any]]:
     """What some queries answer."""
@@ -35,8 +38,8 @@ async def test_upgrade_from_empty_equals_the_models(database_url: str, url_of: U
         async with engine.begin() as connection:
             await connection.run_sync(Base.metadata.create_all)
         await engine.dispose()
-        by_models = await ask(url_of("groundswell_models"), COLUMNS, CONSTRAINTS, INDEXES)
-        assert await ask(database_url, COLUMNS, CONSTRAINTS, INDEXES) == by_models
+        by_models = await ask(url_of("groundswell_models"), COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS)
+        assert await ask(database_url, COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS) == by_models
         assert len(by_models[0]) > 60
     finally:
         await admin(url_of, "DROP DATABASE groundswell_models WITH (FORCE)")
@@ -47,11 +50,11 @@ async def test_the_models_have_not_drifted(database_url: str) -> None:
 
 
 async def test_what_is_undone_can_be_done_again(database_url: str) -> None:
-    before = await ask(database_url, COLUMNS, CONSTRAINTS, INDEXES)
+    before = await ask(database_url, COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS)
     await migrate.downgrade(database_url, "base")
     assert await ask(database_url, COLUMNS) == [[]]
     assert await migrate.upgrade(database_url) == (None, migrate.newest())
-    assert await ask(database_url, COLUMNS, CONSTRAINTS, INDEXES) == before
+    assert await ask(database_url, COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS) == before
 
 
 async def test_an_upgrade_of_what_is_new_does_nothing(database_url: str) -> None:

@@ -8,9 +8,19 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
 from sqlalchemy import text
 
 from db.engine import Database
+from graph.ids import encode
 from graph.schema import schema
 from tests.api import Api, token
-from tests.facts import at, create_campaign, record
+from tests.facts import at, comment, create_campaign, react, record, share
+
+
+def _engage(field: str, values: str) -> str:
+    mine = ", $mine: ID!" if "$mine" in values else ""
+    return (
+        f'mutation ($id: ID!{mine}) {{ {field}(input: {{{values}, actor: {{userId: "u"}}}}) '
+        "{ userErrors { code message field } } }"
+    )
+
 
 PLACES = {
     "Query.node(id:)": "query ($id: ID!) { node(id: $id) { id } }",
@@ -25,12 +35,24 @@ PLACES = {
     "{ campaign { id } userErrors { code message field } } }",
     "RecordImpressionsInput.campaignId": "mutation ($id: ID!) { recordImpressions(input: {campaignId: $id, impressions: "
     '[{key: "x"}]}) { accepted duplicates userErrors { code message field } } }',
+    "ReactInput.campaignId": _engage("react", "campaignId: $id, type: LIKE"),
+    "ReactInput.impressionId": _engage("react", "campaignId: $mine, type: LIKE, impressionId: $id"),
+    "UnreactInput.campaignId": _engage("unreact", "campaignId: $id, type: LIKE"),
+    "ShareInput.campaignId": _engage("share", "campaignId: $id"),
+    "ShareInput.impressionId": _engage("share", "campaignId: $mine, impressionId: $id"),
+    "AddCommentInput.campaignId": _engage("addComment", 'campaignId: $id, body: "x"'),
+    "AddCommentInput.impressionId": _engage("addComment", 'campaignId: $mine, body: "x", impressionId: $id'),
+    "AddCommentInput.parentId": _engage("addComment", 'campaignId: $mine, body: "x", parentId: $id'),
+    "EditCommentInput.id": 'mutation ($id: ID!) { editComment(input: {id: $id, body: "x"}) '
+    "{ comment { id } userErrors { code message field } } }",
+    "DeleteCommentInput.id": "mutation ($id: ID!) { deleteComment(input: {id: $id}) "
+    "{ comment { id } userErrors { code message field } } }",
     "ImpressionUpdateInput.id": "mutation ($id: ID!) { updateImpressions(input: {updates: [{id: $id, clickedAt: "
     '"2026-03-01T00:00:00Z"}]}) { accepted rejected { code message field } } }',
 }
 KINDS = {
-    "Query.node(id:)": ("Campaign", "Brand", "Impression", "Workspace"),
-    "Query.nodes(ids:)": ("Campaign", "Brand", "Impression", "Workspace"),
+    "Query.node(id:)": ("Campaign", "Brand", "Impression", "Workspace", "Reaction", "Share", "Comment"),
+    "Query.nodes(ids:)": ("Campaign", "Brand", "Impression", "Workspace", "Reaction", "Share", "Comment"),
     "Query.campaign(id:)": ("Campaign",),
     "CampaignFilter.brandId": ("Brand",),
     "CreateCampaignInput.brandId": ("Brand",),
@@ -38,6 +60,16 @@ KINDS = {
     "UpdateCampaignInput.brandId": ("Brand",),
     "RecordImpressionsInput.campaignId": ("Campaign",),
     "ImpressionUpdateInput.id": ("Impression",),
+    "ReactInput.campaignId": ("Campaign",),
+    "ReactInput.impressionId": ("Impression",),
+    "UnreactInput.campaignId": ("Campaign",),
+    "ShareInput.campaignId": ("Campaign",),
+    "ShareInput.impressionId": ("Impression",),
+    "AddCommentInput.campaignId": ("Campaign",),
+    "AddCommentInput.impressionId": ("Impression",),
+    "AddCommentInput.parentId": ("Comment",),
+    "EditCommentInput.id": ("Comment",),
+    "DeleteCommentInput.id": ("Comment",),
 }
 
 
@@ -70,6 +102,9 @@ async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
         "Brand": brand["createBrand"]["brand"]["id"],
         "Impression": answer["campaign"]["impressions"]["nodes"][0]["id"],
         "Workspace": answer["viewer"]["workspace"]["id"],
+        "Reaction": (await react(theirs, campaign_id, "u"))["reaction"]["id"],
+        "Share": (await share(theirs, campaign_id, "u", key="theirs"))["share"]["id"],
+        "Comment": await comment(theirs, campaign_id, "u", "Theirs"),
     }
 
 
@@ -78,6 +113,9 @@ MISSING = {
     "Brand": "QnJhbmQ6OTk5OTk5",
     "Impression": "SW1wcmVzc2lvbjo5OTk5OTk=",
     "Workspace": "V29ya3NwYWNlOjk5OTk5OQ==",
+    "Reaction": encode("Reaction", 999999),
+    "Share": encode("Share", 999999),
+    "Comment": encode("Comment", 999999),
 }
 
 
@@ -97,18 +135,28 @@ async def test_foreign_keys_are_free_and_find_nothing(api: Api, foreign: dict[st
     assert await api.data('{ campaignByKey(key: "theirs") { id } }') == {"campaignByKey": None}
     campaign_id = await create_campaign(api, key="theirs")
     assert (await record(api, campaign_id, [{"key": "theirs", "occurredAt": at()}]))["accepted"] == 1
+    assert (await share(api, campaign_id, "u", key="theirs"))["created"]
+
+
+ROWS = {
+    "workspaces": 1,
+    "brands": 1,
+    "campaigns": 1,
+    "impressions": 1,
+    "engagements": 3,
+    "campaign_engagers": 1,
+}
 
 
 async def test_row_level_security_alone_is_enough(
     api: Api, foreign: dict[str, str], workspace: int, other_workspace: int, database: Database
 ) -> None:
-    tables = ("workspaces", "brands", "campaigns", "impressions", "campaign_totals", "campaign_buckets")
-    for table in tables:
+    for table, theirs in ROWS.items():
         everything = text(f"SELECT count(*) FROM {table}")
         async with database.write(workspace) as transaction:
             assert await transaction.scalar(everything) == (1 if table == "workspaces" else 0)
         async with database.write(other_workspace) as transaction:
-            assert await transaction.scalar(everything) == 1
+            assert await transaction.scalar(everything) == theirs
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,6 @@ from graphql import DocumentNode, GraphQLSchema, build_ast_schema, get_named_typ
 LATER_FIELDS = {
     "Workspace": {"apiClients"},
     "Campaign": {
-        "engagements",
-        "comments",
-        "topEngagers",
-        "engagers",
         "channels",
         "eventMetrics",
         "eventSeries",
@@ -20,25 +16,27 @@ LATER_FIELDS = {
         "mailingMetrics",
         "spaces",
     },
-    "CampaignMetrics": {
-        "likes",
-        "shares",
-        "comments",
-        "saves",
-        "bookmarks",
-        "engagements",
-        "engagementRate",
-        "engagedImpressionRate",
-    },
     "CampaignFilter": {"channelId"},
-    "Impression": {"channel", "audience", "engagements"},
+    "Impression": {"channel", "audience"},
     "ImpressionInput": {"channelId", "audienceId"},
 }
 """Fields of types that are there, which belong to later issues."""
 
 ROOTS = {
     "Query": {"node", "nodes", "viewer", "campaign", "campaignByKey", "campaigns"},
-    "Mutation": {"createBrand", "createCampaign", "updateCampaign", "recordImpressions", "updateImpressions"},
+    "Mutation": {
+        "createBrand",
+        "createCampaign",
+        "updateCampaign",
+        "recordImpressions",
+        "updateImpressions",
+        "react",
+        "unreact",
+        "share",
+        "addComment",
+        "editComment",
+        "deleteComment",
+    },
 }
 """The root fields that are built."""
 

@@ -6,8 +6,11 @@ from decimal import Decimal
 from db.models.impression_items import ImpressionState
 
 
-def counters(is_unique: bool, state: ImpressionState) -> Iterator[tuple[str, int | Decimal]]:
-    """Names of roll-up columns and what an impression in this state contributes to each."""
+def counters(is_unique: bool, state: ImpressionState, *, engaged: bool = False) -> Iterator[tuple[str, int | Decimal]]:
+    """Names of roll-up columns and what an impression in this state contributes to each.
+
+    ``engaged``: it led to an engagement that stands.
+    """
     yield "impressions", 1
     if is_unique:
         yield "unique_impressions", 1
@@ -19,6 +22,8 @@ def counters(is_unique: bool, state: ImpressionState) -> Iterator[tuple[str, int
         yield "conversions", 1
     if state.clicked_at is not None or state.converted_at is not None:
         yield "impressions_clicked_or_converted", 1
+    elif engaged:
+        yield "impressions_only_engaged", 1
     if state.charged_at is not None:
         yield "impressions_charged", 1
         if state.cpi_rate is not None:

@@ -103,7 +103,7 @@ async def _mark_unique(transaction: Transaction, items: Sequence[NewImpression],
     """
     new = await _claim(transaction, sorted({(i.campaign_id, i.user_id) for i in items if i.user_id is not None}))
     for campaign_id, _ in new:
-        deltas.reach[campaign_id] = deltas.reach.get(campaign_id, 0) + 1
+        deltas.add_whole(campaign_id, "reach", 1)
     unique = [False] * len(items)
     for position in sorted(range(len(items)), key=lambda position: items[position].occurred_at):
         item = items[position]

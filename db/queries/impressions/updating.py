@@ -84,7 +84,7 @@ async def _lock(
     """
     named = await _named(transaction, changes)
     owners = await campaigns.for_recording(transaction, sorted({row.campaign_id for row in named}))
-    columns = [Impression.campaign_id, Impression.occurred_at, Impression.is_unique]
+    columns = [Impression.campaign_id, Impression.occurred_at, Impression.is_unique, Impression.engagement_count]
     columns += [getattr(Impression, name) for name in _COLUMNS]
     statement = (
         select(Impression.id, Impression.key, *columns)
@@ -117,8 +117,9 @@ async def _write(transaction: Transaction, changed: Sequence[tuple[Any, Impressi
     await transaction.run(_UPDATE, values)
     deltas = rollups.Deltas()
     for row, state in changed:
-        deltas.add(row.campaign_id, row.occurred_at, counters(row.is_unique, state))
-        before = counters(row.is_unique, _state(row))
+        engaged = row.engagement_count > 0
+        deltas.add(row.campaign_id, row.occurred_at, counters(row.is_unique, state, engaged=engaged))
+        before = counters(row.is_unique, _state(row), engaged=engaged)
         deltas.add(row.campaign_id, row.occurred_at, ((name, -amount) for name, amount in before))
     await rollups.add(transaction, deltas)
 

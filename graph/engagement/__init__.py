@@ -1,0 +1,1 @@
+"""Engagement: ``types`` and their ``kinds``, ``engagers``, and ``mutations``."""
