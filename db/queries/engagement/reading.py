@@ -90,7 +90,7 @@ async def of_campaigns(
         Engagement.type == types.c.type,
         STANDS,
     )
-    each = page(one, NEWEST, request).lateral("each")
+    each = page(one, NEWEST, request).correlate(campaigns, types).lateral("each")
     merged = select(each).select_from(types.join(each, true())).order_by(*_position(each, request))
     children = merged.limit(request.size + 1).correlate(campaigns).lateral("children")
     statement = (
