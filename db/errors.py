@@ -69,5 +69,10 @@ _CONSTRAINTS = {
 
 def problem_of(error: IntegrityError) -> Problem | None:
     """The problem that a broken constraint stands for; None where breaking it is our own fault."""
+    return _CONSTRAINTS.get(constraint_of(error))
+
+
+def constraint_of(error: IntegrityError) -> str:
+    """The name of the constraint that was broken; empty where the server does not say."""
     cause = getattr(error.orig, "__cause__", None)
-    return _CONSTRAINTS.get(getattr(cause, "constraint_name", None) or "")
+    return getattr(cause, "constraint_name", None) or ""

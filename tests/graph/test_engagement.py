@@ -381,3 +381,15 @@ async def test_engagers_need_an_action(api: Api) -> None:
         "BAD_USER_INPUT",
         "didAll: say at least one action.",
     )
+
+
+async def test_what_is_taken_back_leaves_the_rates(api: Api) -> None:
+    campaign_id = await create_campaign(api)
+    await record(api, campaign_id, [{"key": "i", "occurredAt": at()}])
+    query = "query ($id: ID!) { campaign(id: $id) { impressions { nodes { id } } } }"
+    [node] = (await api.data(query, id=campaign_id))["campaign"]["impressions"]["nodes"]
+    await react(api, campaign_id, "ada", impressionId=node["id"])
+    fields = "engagementRate engagedImpressionRate"
+    assert await metrics(api, campaign_id, fields) == {"engagementRate": 100.0, "engagedImpressionRate": 100.0}
+    await unreact(api, campaign_id, "ada")
+    assert await metrics(api, campaign_id, fields) == {"engagementRate": 0.0, "engagedImpressionRate": 0.0}

@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Text, any_, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import IntegrityError
 
 from db.engine import Rows, Transaction
-from db.errors import Problem, conflict, not_found
+from db.errors import Problem, conflict, constraint_of, not_found
 from db.models.engagement import Engagement, EngagementType
 from db.models.engagement_items import NewEngagement
 from db.queries import campaigns
@@ -73,19 +74,21 @@ async def _record(transaction: Transaction, fresh: Items) -> dict[int, Result]:
         problem = _misplaced(item, owners, impressions)
         if problem is not None:
             results[position] = problem
-    places: placing.Places = {}
     suspects: Items = {}
     for _ in range(_ROUNDS):
+        # A round that is lost gives back what it locked: the next one may need more, and takes all in order again.
+        await transaction.run(text("SAVEPOINT recording"))
         results |= await _known(transaction, _open(fresh, results), suspects)
+        places: placing.Places = {}
         rows, new = await _prepared(transaction, _open(fresh, results), results, owners, places)
-        if not rows:
-            return results
-        suspects = await _inserted(transaction, rows, fresh)
+        suspects = await _inserted(transaction, rows, fresh) if rows else {}
         if not suspects:
             placing.tally(new.values(), places.values())
             await _count(transaction, {row["position"]: fresh[row["position"]] for row in rows}, impressions, new)
             await placing.write(transaction, [*new.values(), *places.values()])
             return results | {row["position"]: Recorded(row["id"], created=True) for row in rows}
+        await transaction.run(text("ROLLBACK TO SAVEPOINT recording"))
+        results = {position: result for position, result in results.items() if not _may_change(result)}
     raise RuntimeError("recording lost every race for its keys")
 
 
@@ -95,6 +98,11 @@ def _sorted(items: Items, name: str) -> list[int]:
 
 def _open(fresh: Items, results: Mapping[int, Result]) -> Items:
     return {position: item for position, item in fresh.items() if position not in results}
+
+
+def _may_change(result: Result) -> bool:
+    """Whether another round may find otherwise: a parent that was unknown may have come in with the race."""
+    return isinstance(result, Problem) and result == placing.UNKNOWN
 
 
 def _misplaced(item: NewEngagement, owners: Mapping[int, Any], impressions: Mapping[int, Any]) -> Problem | None:
@@ -206,16 +214,25 @@ def _row(
 
 
 async def _inserted(transaction: Transaction, rows: Sequence[Mapping[str, Any]], items: Items) -> Items:
-    """Inserts all rows, or none and answers those whose key or reaction somebody has meanwhile."""
-    alone = len(rows) == 1  # then there is nothing to take back
-    if not alone:
-        await transaction.run(text("SAVEPOINT recording"))
-    values: dict[str, Any] = {name: [row[name] for row in rows] for name in _COLUMNS}
-    done = {row.id for row in await transaction.rows(_INSERT, values | {"workspace": transaction.workspace_id})}
-    lost = {row["position"]: items[row["position"]] for row in rows if row["id"] not in done}
-    if lost and not alone:
-        await transaction.run(text("ROLLBACK TO SAVEPOINT recording"))
-    return lost
+    """Inserts the rows and answers those that could not be: somebody has meanwhile their key or reaction.
+
+    If there are any, what was inserted must not stand.
+    """
+    # In one order by everybody: who waits for a key holds none that comes behind it.
+    ordered = sorted(rows, key=_contended)
+    values: dict[str, Any] = {name: [row[name] for row in ordered] for name in _COLUMNS}
+    try:
+        done = {row.id for row in await transaction.rows(_INSERT, values | {"workspace": transaction.workspace_id})}
+    except IntegrityError as error:
+        if constraint_of(error) != "engagements_parent_fkey":
+            raise
+        done = set()  # among them is a comment to which another one here replies
+    return {row["position"]: items[row["position"]] for row in rows if row["id"] not in done}
+
+
+def _contended(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    profile = (row["profile_type"] or "", row["profile_id"] or "")
+    return row["key"] or "", row["campaign_id"], row["type"], row["user_id"], *profile
 
 
 async def _count(
