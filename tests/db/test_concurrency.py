@@ -11,7 +11,7 @@ from db.models.impression_items import ImpressionChange, NewImpression
 from db.queries import campaigns, metrics
 from db.queries.impressions import recording, updating
 from db.queries.windows import ALL_TIME
-from tests.db.test_metrics import recount
+from tests.db.test_metrics import NUMBERS, recount
 from tests.facts import NOON
 
 WRITERS = 32
@@ -48,7 +48,7 @@ async def test_32_writers_of_overlapping_batches(database_url: str, workspace: i
     accepted = sum(await asyncio.gather(*(write(seed) for seed in range(WRITERS))))
     reads = database.reads(workspace)
     rows = await reads.rows(text("SELECT * FROM impressions"))
-    [answer] = await metrics.of_campaigns(reads, metrics.COUNTERS, ALL_TIME, [campaign_id])
+    [answer] = await metrics.of_campaigns(reads, NUMBERS, ALL_TIME, [campaign_id])
     assert answer._asdict() == {"id": campaign_id, **recount(rows)}
     assert answer.impressions == accepted == 300
     assert answer.reach == answer.unique_impressions == 90
@@ -82,7 +82,7 @@ async def test_two_writers_of_the_same_new_key_make_one_impression(database: Dat
 
     assert [o.accepted for o in await asyncio.gather(first(), second())] == [1, 0]
     reads = database.reads(workspace)
-    [answer] = await metrics.of_campaigns(reads, metrics.COUNTERS, ALL_TIME, [campaign_id])
+    [answer] = await metrics.of_campaigns(reads, NUMBERS, ALL_TIME, [campaign_id])
     # The user of the impression that lost must not have been claimed.
     assert (answer.impressions, answer.reach, answer.unique_impressions) == (1, 1, 1)
     [[users]] = await reads.rows(text("SELECT array_agg(user_id) FROM campaign_users"))
