@@ -1,7 +1,6 @@
 """Engagements: what people do about a campaign. Likes, saves and bookmarks, shares, and comments in threads."""
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import (
     DDL,
@@ -18,31 +17,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Key, Recorded, Reference, Timestamp, WorkspaceKey, one_of
-
-
-class EngagementType(StrEnum):
-    """What somebody did. LIKE, SAVE and BOOKMARK are reactions."""
-
-    LIKE = "LIKE"
-    SHARE = "SHARE"
-    COMMENT = "COMMENT"
-    SAVE = "SAVE"
-    BOOKMARK = "BOOKMARK"
-
-
-class ReactionType(StrEnum):
-    """What an actor does at most once on a campaign."""
-
-    LIKE = "LIKE"
-    SAVE = "SAVE"
-    BOOKMARK = "BOOKMARK"
-
+from db.models.engagement_kinds import LONGEST_BODY, EngagementType, ReactionType
 
 IS_REACTION = one_of("type", ReactionType)
 IS_COMMENT = "type = 'COMMENT'"
 STANDS = "deleted_at IS NULL"
 """Neither taken back nor deleted: what lists show and numbers count."""
-LONGEST_BODY = 10_000
 
 _ACTOR = ("user_id", "profile_type", "profile_id")
 

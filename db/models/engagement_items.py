@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from db.errors import Problem, invalid
-from db.models.engagement import LONGEST_BODY, EngagementType
+from db.models.engagement_kinds import LONGEST_BODY, EngagementType
 from db.models.rules import text_problems, time_problems
 
 _TEXTS = (

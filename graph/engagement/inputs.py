@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from db.models.engagement import ReactionType
+from db.models.engagement_kinds import ReactionType
 from graph.actors import ActorInput
 
 _ACTOR = (

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from db.models.engagement import EngagementType, ReactionType
+from db.models.engagement_kinds import EngagementType, ReactionType
 from db.queries.engagement import reading
 from db.queries.engagement.engagers import AudienceAction
 

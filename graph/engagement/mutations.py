@@ -10,8 +10,8 @@ import strawberry
 from db.changes import Outcome
 from db.engine import Transaction
 from db.errors import Problem, ProblemCode, Refused, invalid
-from db.models.engagement import EngagementType
 from db.models.engagement_items import NewEngagement, body_problems
+from db.models.engagement_kinds import EngagementType
 from db.queries.engagement import recording, removing
 from graph import ids
 from graph.access import Scope, Viewer

@@ -6,7 +6,7 @@ from typing import Any, Optional
 import strawberry
 
 from db.keyset import PageRequest
-from db.models.engagement import EngagementType
+from db.models.engagement_kinds import EngagementType
 from db.queries.engagement import reading, threads
 from graph.actors import Actor
 from graph.brands import Brand, brand_of

@@ -7,8 +7,8 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from db.engine import Database
-from db.models.engagement import EngagementType
 from db.models.engagement_items import NewEngagement
+from db.models.engagement_kinds import EngagementType
 from db.models.impression_items import ImpressionChange, NewImpression
 from db.queries.engagement import recording, removing
 from db.queries.impressions import recording as impressions

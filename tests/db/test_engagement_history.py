@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from db.engine import Database, Reads, Transaction
 from db.errors import Refused
-from db.models.engagement import EngagementType
 from db.models.engagement_items import NewEngagement
+from db.models.engagement_kinds import EngagementType
 from db.models.impression_items import ImpressionChange, NewImpression
 from db.queries import campaigns, metrics, workspaces
 from db.queries.engagement import recording, removing

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import text
 
 from db.engine import Database
-from db.models.engagement import EngagementType
 from db.models.engagement_items import NewEngagement
+from db.models.engagement_kinds import EngagementType
 from db.models.impression_items import NewImpression
 from db.queries import campaigns
 from db.queries.engagement import recording

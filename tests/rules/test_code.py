@@ -43,7 +43,8 @@ def test_files_split_before_400_lines() -> None:
 
 
 def test_models_import_no_tables_of_other_models() -> None:
-    shared = {"db.models.base", "db.models.rules", "db.models.impression_items"}
+    items = {"db.models.impression_items", "db.models.engagement_items", "db.models.engagement_kinds"}
+    shared = {"db.models.base", "db.models.rules", *items}
     tables = {f"db.models.{path.stem}" for path in (ROOT / "db" / "models").glob("[a-z]*.py")} - shared
     for path in (ROOT / "db" / "models").glob("[a-z]*.py"):
         imported = {node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}

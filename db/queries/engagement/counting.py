@@ -13,7 +13,8 @@ from sqlalchemy import BigInteger, any_, delete, func, literal, select, text, up
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.engine import Transaction
-from db.models.engagement import Engagement, EngagementType
+from db.models.engagement import Engagement
+from db.models.engagement_kinds import EngagementType
 from db.models.engagers import COUNTS, CampaignEngager
 from db.models.impressions import Impression
 from db.queries import rollups

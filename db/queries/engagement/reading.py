@@ -8,7 +8,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.engine import Reads, Rows
 from db.keyset import Order, Page, PageRequest, page, page_per_parent
-from db.models.engagement import Engagement, EngagementType, ReactionType
+from db.models.engagement import Engagement
+from db.models.engagement_kinds import EngagementType, ReactionType
 from db.models.impressions import Impression
 from db.models.metrics import CampaignTotals
 from db.queries.columns import pick

@@ -11,8 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from db.engine import Rows, Transaction
 from db.errors import Problem, conflict, constraint_of, not_found
-from db.models.engagement import Engagement, EngagementType
+from db.models.engagement import Engagement
 from db.models.engagement_items import NewEngagement
+from db.models.engagement_kinds import EngagementType
 from db.queries import campaigns
 from db.queries.engagement import counting, placing
 from db.queries.engagement.counting import Fact

@@ -7,7 +7,8 @@ from sqlalchemy import func, select, update
 
 from db.engine import Transaction
 from db.errors import Problem, Refused, conflict, not_found
-from db.models.engagement import Engagement, EngagementType
+from db.models.engagement import Engagement
+from db.models.engagement_kinds import EngagementType
 from db.queries import campaigns
 from db.queries.engagement import counting, placing
 from db.queries.engagement.counting import Fact
