@@ -31,7 +31,8 @@ from db.embedded import Embedded
 from db.engine import Database
 from db.queries import campaigns, workspaces
 from jobs.imports import mapping
-from jobs.imports.run import CHUNK, Job, Outcome, impressions
+from jobs.imports.impressions import FIELDS
+from jobs.imports.run import CHUNK, Job, Outcome, import_file
 
 LOG = Path(__file__).parents[2] / "shared/data/impressions/openbandit_60k.csv.gz"
 MAPS = (
@@ -82,9 +83,9 @@ class Bench:
     async def run_import(self) -> float:
         """The import job, from the file's bytes to the last commit."""
         await self.empty()
-        job = Job(self.file, mapping.parse(MAPS), create_campaigns=True, rejects=self.file.with_name("rejects"))
+        job = Job(self.file, mapping.parse(FIELDS, MAPS), create_campaigns=True, rejects=self.file.with_name("rejects"))
         began = time.perf_counter()
-        result = await impressions(self.database, self.workspace, job)
+        result = await import_file(self.database, self.workspace, job)
         seconds = time.perf_counter() - began
         if result.outcome is not Outcome.FINISHED or result.counts.accepted != result.counts.rows_read:
             raise RuntimeError(f"the import went wrong: {result}")

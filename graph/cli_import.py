@@ -3,8 +3,9 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -19,21 +20,30 @@ from db.queries import workspaces
 from graph.opening import database_at
 from graph.settings import Settings, SettingsError
 from jobs.imports import mapping
+from jobs.imports.comments import COMMENTS
 from jobs.imports.errors import ImportFailedError
-from jobs.imports.run import CHUNK, Job, Outcome, Progress, Result
-from jobs.imports.run import impressions as run_impressions
+from jobs.imports.impressions import IMPRESSIONS
+from jobs.imports.rows import Kind
+from jobs.imports.run import CHUNK, Job, Outcome, Progress, Result, import_file
 
 imports = typer.Typer(help="Import rows from files.", no_args_is_help=True)
 
 # A paragraph is one line here: the terminal breaks it where it must.
-_HELP = "\n\n".join(
+_WHAT = (
+    "from a CSV file with a header or from JSON Lines, gzipped or not.",
+    "Rows that are known by their key are left alone, so a file can be imported again. What is interrupted goes on "
+    "where it was when the same command is run again. Rows that cannot go in go to a file, with the reasons.",
+)
+_MAP = (
+    "--map feeds a field from another column, or from a text made of {columns}, where {line} is the number of the row, "
+    "from 1."
+)
+_IMPRESSIONS_HELP = "\n\n".join(
     (
-        "Import impressions from a CSV file with a header or from JSON Lines, gzipped or not.",
-        "Rows that are known by their key are left alone, so a file can be imported again. What is interrupted goes on "
-        "where it was when the same command is run again. Rows that cannot go in go to a file, with the reasons.",
-        f"A column feeds the field of its name: {', '.join(map(camel, mapping.FIELDS))}. Of these, clicked, "
-        "converted and charged are true or false, and campaign is a campaign's key. --map feeds a field from another "
-        "column, or from a text made of {columns}, where {line} is the number of the row, from 1.",
+        f"Import impressions {_WHAT[0]}",
+        _WHAT[1],
+        f"A column feeds the field of its name: {', '.join(map(camel, IMPRESSIONS.fields))}. Of these, clicked, "
+        f"converted and charged are true or false, and campaign is a campaign's key. {_MAP}",
         "For example the Open Bandit log, which has neither keys nor users (those made here are segments, not people):",
         "\b\n"
         "groundswell import impressions openbandit_60k.csv.gz --create-campaigns \\\n"
@@ -42,45 +52,79 @@ _HELP = "\n\n".join(
         "  --map 'userId={user_feature_0}-{user_feature_1}-{user_feature_2}-{user_feature_3}'",
     )
 )
+_COMMENTS_HELP = "\n\n".join(
+    (
+        f"Import comments and their replies {_WHAT[0]}",
+        _WHAT[1],
+        f"A column feeds the field of its name: {', '.join(map(camel, COMMENTS.fields))}. Of these, campaign is a "
+        f"campaign's key, and parent the key of the comment that a row replies to, empty where it begins a thread. {_MAP}",
+        "A reply may stand before its parent, in the file or in time: it waits until the end of the file. A reply whose "
+        "parent neither came nor was there before is rejected.",
+        "For example talk pages of Wikipedia, a campaign for each page:",
+        "\b\n"
+        "groundswell import comments wikipedia_talk.csv.gz --create-campaigns \\\n"
+        "  --map key=comment_id --map parent=parent_id --map campaign=page \\\n"
+        "  --map userId=author --map body=text --map occurredAt=created_at",
+    )
+)
+
+_File = Annotated[Path, typer.Argument(help="CSV or JSON Lines, may be gzipped.", show_default=False)]
+_DataDir = Annotated[Path | None, typer.Option(help="Where the embedded database lives.", show_default=False)]
+_Workspace = Annotated[str, typer.Option(help="The key of the workspace.")]
+_Campaign = Annotated[str | None, typer.Option(help="The key of the campaign of all rows.", show_default=False)]
+_Create = Annotated[bool, typer.Option("--create-campaigns", help="Make campaigns that are missing.")]
+_Mappings = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=TEMPLATE", help="Feed a field; repeatable.", show_default=False),
+]
+_Zone = Annotated[
+    str | None,
+    typer.Option(help="The zone of times without an offset, which are rejected otherwise.", show_default=False),
+]
+_Rejects = Annotated[Path | None, typer.Option(help="Where rejected rows go.", show_default="FILE.rejects.jsonl")]
+_Chunk = Annotated[int, typer.Option(min=1, help="Rows in a transaction.")]
+_Again = Annotated[bool, typer.Option("--again", help="Read all rows again, of a finished import too.")]
 
 
-@imports.callback()
-def _only_a_group() -> None:
-    # Without a callback, Typer makes a group of one command into that command.
-    """Import rows from files."""
-
-
-@imports.command(help=_HELP)
+@imports.command(help=_IMPRESSIONS_HELP)
 def impressions(
-    file: Annotated[Path, typer.Argument(help="CSV or JSON Lines, may be gzipped.", show_default=False)],
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Where the embedded database lives.", show_default=False)
-    ] = None,
-    workspace: Annotated[str, typer.Option(help="The key of the workspace.")] = "demo",
-    campaign: Annotated[
-        str | None, typer.Option(help="The key of the campaign of all rows.", show_default=False)
-    ] = None,
-    create_campaigns: Annotated[
-        bool, typer.Option("--create-campaigns", help="Make campaigns that are missing.")
-    ] = False,
-    mappings: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="FIELD=TEMPLATE", help="Feed a field; repeatable.", show_default=False),
-    ] = None,
-    time_zone: Annotated[
-        str | None,
-        typer.Option(help="The zone of times without an offset, which are rejected otherwise.", show_default=False),
-    ] = None,
-    rejects: Annotated[
-        Path | None, typer.Option(help="Where rejected rows go.", show_default="FILE.rejects.jsonl")
-    ] = None,
-    chunk: Annotated[int, typer.Option(min=1, help="Rows in a transaction.")] = CHUNK,
-    again: Annotated[bool, typer.Option("--again", help="Read all rows again, of a finished import too.")] = False,
+    file: _File,
+    data_dir: _DataDir = None,
+    workspace: _Workspace = "demo",
+    campaign: _Campaign = None,
+    create_campaigns: _Create = False,
+    mappings: _Mappings = None,
+    time_zone: _Zone = None,
+    rejects: _Rejects = None,
+    chunk: _Chunk = CHUNK,
+    again: _Again = False,
 ) -> None:
     """The help is above, with its example."""
+    options = (campaign, create_campaigns, time_zone, rejects, chunk, again)
+    _run(IMPRESSIONS, file, data_dir, workspace, mappings or (), *options)
+
+
+@imports.command(help=_COMMENTS_HELP)
+def comments(
+    file: _File,
+    data_dir: _DataDir = None,
+    workspace: _Workspace = "demo",
+    campaign: _Campaign = None,
+    create_campaigns: _Create = False,
+    mappings: _Mappings = None,
+    time_zone: _Zone = None,
+    rejects: _Rejects = None,
+    chunk: _Chunk = CHUNK,
+    again: _Again = False,
+) -> None:
+    """The help is above, with its example."""
+    options = (campaign, create_campaigns, time_zone, rejects, chunk, again)
+    _run(COMMENTS, file, data_dir, workspace, mappings or (), *options)
+
+
+def _run(kind: Kind, file: Path, data_dir: Path | None, workspace: str, mappings: Iterable[str], *options: Any) -> None:
     try:
-        templates = mapping.parse(mappings or ())
-        job = Job(file, templates, campaign, create_campaigns, time_zone, rejects, chunk, again)
+        job = Job(file, mapping.parse(kind.fields, mappings), *options, kind=kind)
         with database_at(Settings.from_env(os.environ, data_dir=data_dir)) as url:
             asyncio.run(_import(url, workspace, job))
     except (ImportFailedError, SettingsError, EmbeddedError, OSError) as error:
@@ -111,7 +155,7 @@ async def _with_bar(database: Database, workspace_id: int, job: Job) -> Result:
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
         shown = _Shown(bar, bar.add_task(job.path.name, total=None, counts="reading"))
-        return await run_impressions(database, workspace_id, job, shown.update, stop.is_set)
+        return await import_file(database, workspace_id, job, shown.update, stop.is_set)
 
 
 class _Shown:
@@ -129,6 +173,8 @@ class _Shown:
         seconds = self._bar.tasks[0].elapsed or 0
         rate = (counts.rows_read - self._first) / seconds if seconds else 0
         text = f"{counts.accepted:,} new, {counts.duplicates:,} known, {counts.rejected:,} rejected, {rate:,.0f} rows/s"
+        if counts.waiting:
+            text = f"{counts.waiting:,} waiting, {text}"
         self._bar.update(self._task, total=progress.bytes_total, completed=progress.bytes_read, counts=text)
 
 

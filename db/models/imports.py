@@ -1,10 +1,8 @@
 """Import runs: how far a file was read, so that an interrupted import goes on where it stopped."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ForeignKeyConstraint, Index
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Recorded, WorkspaceKey
@@ -41,6 +39,8 @@ class ImportWaiting(Base):
     workspace_id: Mapped[WorkspaceKey]
     fingerprint: Mapped[str] = mapped_column(primary_key=True)
     line: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    """Its own, for which others may wait."""
     waits_for: Mapped[str]
-    row: Mapped[Any] = mapped_column(JSONB)
-    """The row as it was read: what the mapping is applied to."""
+    row: Mapped[str]
+    """The row as it was read, as JSON: what the mapping is applied to. A text, for JSONB knows no U+0000."""

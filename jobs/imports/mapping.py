@@ -11,52 +11,23 @@ from jobs.imports.files import Row, Source
 
 LINE = "line"
 """The placeholder that is the number of the row, from 1."""
-FLAGS = {"clicked": "clicked_at", "converted": "converted_at", "charged": "charged_at"}
-"""Fields that say whether something happened, and the field that says when."""
 CAMPAIGN = "campaign"
 """The field that names the campaign by its key."""
-FIELDS = (
-    "key",
-    "user_id",
-    "profile_id",
-    "profile_type",
-    "audience_label",
-    "is_unique",
-    "is_viewable",
-    "viewable_duration_ms",
-    "clicked_at",
-    "converted_at",
-    "device_type",
-    "location",
-    "region",
-    "placement",
-    "cpi_rate",
-    "charged_at",
-    "ip_address",
-    "user_agent",
-    "session_id",
-    "occurred_at",
-    *FLAGS,
-    CAMPAIGN,
-)
-
 Getter: TypeAlias = Callable[[Row, int], Any]
 """From a row and its number to what a field gets: None or an empty string where there is nothing."""
 
 
-_BY_NAME = {name: field for field in FIELDS for name in (field, camel(field))}
-
-
-def parse(options: Iterable[str]) -> dict[str, str]:
+def parse(fields: Sequence[str], options: Iterable[str]) -> dict[str, str]:
     """Reads ``field=template`` options into templates by field. Raises ImportFailedError."""
+    by_name = {name: field for field in fields for name in (field, camel(field))}
     templates: dict[str, str] = {}
     for option in options:
         name, equals, template = option.partition("=")
-        field = _BY_NAME.get(name.strip())
+        field = by_name.get(name.strip())
         if not equals or not template:
             raise ImportFailedError(f"--map {option}: it must read field=column or field=text-with-{{column}}.")
         if field is None:
-            names = ", ".join(map(camel, FIELDS))
+            names = ", ".join(map(camel, fields))
             raise ImportFailedError(f"--map {option}: no field {name.strip()!r}. There are: {names}.")
         if field in templates:
             raise ImportFailedError(f"--map {option}: {camel(field)} is mapped twice.")
@@ -65,13 +36,15 @@ def parse(options: Iterable[str]) -> dict[str, str]:
     return templates
 
 
-def compiled(source: Source, templates: Mapping[str, str], required: Sequence[str]) -> dict[str, Getter]:
+def compiled(
+    source: Source, fields: Sequence[str], templates: Mapping[str, str], required: Sequence[str]
+) -> dict[str, Getter]:
     """A getter for each field that the file feeds: as mapped, or from a column of its own name.
 
     Raises ImportFailedError where a column is missing without which no row could be taken.
     """
     getters: dict[str, Getter] = {}
-    for field in FIELDS:
+    for field in fields:
         template = templates.get(field)
         if template is not None:
             getters[field] = _getter(source, f"{camel(field)}={template}", template)

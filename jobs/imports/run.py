@@ -1,7 +1,8 @@
-"""Importing impressions from a file: chunk by chunk, each in one transaction with the count of how far it is.
+"""Importing from a file: chunk by chunk, each in one transaction with the count of how far it is.
 
 Whatever interrupts it, the same import goes on behind the last chunk that was committed, and every row is
-counted once. The next chunk is read and converted while the database takes in this one.
+counted once. The next chunk is read and converted while the database takes in this one. Rows that refer to rows behind
+them wait in the database and go in at the end.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,13 @@ from db.errors import invalid
 from db.models.campaigns import CampaignStatus
 from db.models.rules import text_problems
 from db.queries import campaigns, imports, workspaces
-from db.queries.impressions import recording
 from jobs.imports import mapping, values
 from jobs.imports.chunks import Chunk, chunks
 from jobs.imports.errors import ImportFailedError
 from jobs.imports.files import Source, opened
+from jobs.imports.impressions import IMPRESSIONS
 from jobs.imports.rejects import Rejects
-from jobs.imports.rows import Converter, Draft
+from jobs.imports.rows import Converter, Draft, Kind, Reject, Taken, Waiting
 
 CHUNK = 5000
 """Rows in a transaction. Measured: 1,000 cost a third of the rate, 10,000 and 20,000 gain next to nothing."""
@@ -50,17 +52,23 @@ class Job:
     chunk: int = CHUNK
     again: bool = False
     """Reads all rows again, of a run that is finished or that was interrupted."""
+    kind: Kind = field(default=IMPRESSIONS, kw_only=True)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How far a run is. The rows read are the accepted ones, the duplicates and the rejected ones."""
+    """How far a run is. The rows read are the accepted ones, the duplicates, the rejected ones and those that wait."""
 
     rows_read: int = 0
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
     rejects_bytes: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Rows that refer to others which were not there yet. None at the end of a run."""
+        return self.rows_read - self.accepted - self.duplicates - self.rejected
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ class Result:
     resumed_from: int = 0
 
 
-async def impressions(
+async def import_file(
     database: Database,
     workspace_id: int,
     job: Job,
@@ -106,23 +114,28 @@ async def impressions(
         before = _state_of(job.path)
         converter = _converter(source, job)
         fingerprint = await asyncio.to_thread(_fingerprint, job)
-        run = _Run(database, workspace_id, job, fingerprint, Rejects(rejects_path, source.named))
-        if await run.begin():
-            return Result(Outcome.KNOWN, run.counts, rejects_path)
-        resumed_from = run.counts.rows_read
-        progress(Progress(run.counts, 0, before[0]))
+        work = _Run(database, workspace_id, job, fingerprint, Rejects(rejects_path, source.named), converter)
+        if await work.begin():
+            return Result(Outcome.KNOWN, work.counts, rejects_path)
+        resumed_from = work.counts.rows_read
+        progress(Progress(work.counts, 0, before[0]))
         async with aclosing(chunks(source, converter, resumed_from, job.chunk)) as upcoming:
             async for chunk in upcoming:
-                await _kept(run.take_in(chunk))
-                progress(Progress(run.counts, chunk.position, before[0]))
+                await _kept(work.take_in(chunk))
+                progress(Progress(work.counts, chunk.position, before[0]))
                 if stopping():
-                    return Result(Outcome.STOPPED, run.counts, rejects_path, resumed_from)
+                    return Result(Outcome.STOPPED, work.counts, rejects_path, resumed_from)
         if _state_of(job.path) != before:
             raise ImportFailedError(
                 f"{job.path} was changed while it was read. Import it again; known rows do no harm."
             )
-        await run.finish()
-        return Result(Outcome.FINISHED, run.counts, rejects_path, resumed_from)
+        while work.counts.waiting:
+            await _kept(work.settle())
+            progress(Progress(work.counts, before[0], before[0]))
+            if stopping():
+                return Result(Outcome.STOPPED, work.counts, rejects_path, resumed_from)
+        await work.finish()
+        return Result(Outcome.FINISHED, work.counts, rejects_path, resumed_from)
 
 
 async def _kept(work: Awaitable[None]) -> None:
@@ -149,16 +162,16 @@ def _state_of(path: Path) -> tuple[int, int]:
 
 
 def _converter(source: Source, job: Job) -> Converter:
-    required = ("key", "occurred_at") if job.campaign is not None else ("key", "occurred_at", mapping.CAMPAIGN)
+    required = [*job.kind.required, *([mapping.CAMPAIGN] if job.campaign is None else [])]
     zone = None if job.time_zone is None else values.time_zone(job.time_zone)
-    getters = mapping.compiled(source, job.templates, required)
-    return Converter(getters, zone, job.campaign, is_csv=source.is_csv)
+    getters = mapping.compiled(source, job.kind.fields, job.templates, required)
+    return Converter(job.kind, getters, zone, job.campaign, is_csv=source.is_csv)
 
 
 def _fingerprint(job: Job) -> str:
     """Names the run: the same file with the same options is the same run."""
     options = {
-        "kind": "impressions",
+        "kind": job.kind.name,
         "templates": dict(job.templates),
         "campaign": job.campaign,
         "create_campaigns": job.create_campaigns,
@@ -171,13 +184,22 @@ def _fingerprint(job: Job) -> str:
 
 
 class _Run:
-    def __init__(self, database: Database, workspace_id: int, job: Job, fingerprint: str, rejects: Rejects) -> None:
+    def __init__(
+        self,
+        database: Database,
+        workspace_id: int,
+        job: Job,
+        fingerprint: str,
+        rejects: Rejects,
+        converter: Converter,
+    ) -> None:
         self.counts = Counts()
         self._database = database
         self._workspace_id = workspace_id
         self._job = job
         self._fingerprint = fingerprint
         self._rejects = rejects
+        self._converter = converter
         self._campaigns: dict[str, int] = {}
 
     async def begin(self) -> bool:
@@ -207,19 +229,55 @@ class _Run:
         """Records a chunk, writes its rejects and counts both: in one transaction."""
         async with self._database.write(self._workspace_id) as transaction:
             await self._lock(transaction)
-            found = await self._resolve(transaction, chunk.drafts)
-            items = [draft.item for draft in chunk.drafts if not draft.problems]
-            recorded = await recording.record(transaction, items) if items else recording.Outcome(0, 0)
-            rejects = chunk.malformed + [draft.rejected() for draft in chunk.drafts if draft.problems]
-            counts = Counts(
-                self.counts.rows_read + chunk.rows,
-                self.counts.accepted + recorded.accepted,
-                self.counts.duplicates + recorded.duplicates,
-                self.counts.rejected + len(rejects),
-                self._rejects.write(self.counts.rejects_bytes, sorted(rejects, key=lambda reject: reject.line)),
-            )
-            await imports.save(transaction, self._fingerprint, asdict(counts))
-        # Only now: what was rolled back must not be remembered.
+            found, taken = await self._record(transaction, chunk.drafts)
+            await imports.wait(transaction, self._fingerprint, [_as_read(one) for one in taken.waiting])
+            counts = await self._count(transaction, taken, chunk.malformed, chunk.drafts, read=chunk.rows)
+        self._went_in(found, counts)
+
+    async def settle(self) -> None:
+        """Takes in a chunk of the rows that waited and whose parents came. Where there are none, rejects a chunk."""
+        async with self._database.write(self._workspace_id) as transaction:
+            await self._lock(transaction)
+            size = self._job.chunk
+            rows = await imports.ready(transaction, self._fingerprint, size)
+            rows = rows or await imports.waiting(transaction, self._fingerprint, size)
+            now = datetime.now(UTC)
+            drafts = [self._converter(orjson.loads(row.row), row.line, now) for row in rows]
+            found, taken = await self._record(transaction, drafts)
+            for one in taken.waiting:
+                one.draft.problems = [one.problem]
+            await imports.leave(transaction, self._fingerprint, [row.line for row in rows])
+            counts = await self._count(transaction, taken, [], drafts)
+        self._went_in(found, counts)
+
+    async def _record(self, transaction: Transaction, drafts: Sequence[Draft]) -> tuple[dict[str, int], Taken]:
+        """Records the drafts that are right. Answers campaigns that were not known before, and what came of them."""
+        found = await self._resolve(transaction, drafts)
+        right = [draft for draft in drafts if not draft.problems]
+        return found, await self._job.kind.record(transaction, right) if right else Taken()
+
+    async def _count(
+        self,
+        transaction: Transaction,
+        taken: Taken,
+        malformed: Sequence[Reject],
+        drafts: Sequence[Draft],
+        *,
+        read: int = 0,
+    ) -> Counts:
+        rejects = [*malformed, *(draft.rejected() for draft in drafts if draft.problems)]
+        counts = Counts(
+            self.counts.rows_read + read,
+            self.counts.accepted + taken.accepted,
+            self.counts.duplicates + taken.duplicates,
+            self.counts.rejected + len(rejects),
+            self._rejects.write(self.counts.rejects_bytes, sorted(rejects, key=lambda reject: reject.line)),
+        )
+        await imports.save(transaction, self._fingerprint, asdict(counts))
+        return counts
+
+    def _went_in(self, found: Mapping[str, int], counts: Counts) -> None:
+        """Only now that it is committed: what was rolled back must not be remembered."""
         self._campaigns |= found
         self.counts = counts
 
@@ -268,3 +326,9 @@ class _Run:
 
 def _counts(row: Any) -> Counts:
     return Counts(*(getattr(row, name) for name in imports.COUNTS))
+
+
+def _as_read(waiting: Waiting) -> dict[str, Any]:
+    draft = waiting.draft
+    row = orjson.dumps(draft.row).decode()
+    return {"line": draft.line, "key": draft.item.key, "waits_for": waiting.waits_for, "row": row}

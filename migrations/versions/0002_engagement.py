@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 from db import tenancy
 
@@ -58,8 +57,9 @@ def upgrade() -> None:
         sa.Column("workspace_id", sa.BigInteger(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("waits_for", sa.Text(), nullable=False),
-        sa.Column("row", postgresql.JSONB(), nullable=False),
+        sa.Column("row", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["workspace_id", "fingerprint"],
             ["import_runs.workspace_id", "import_runs.fingerprint"],

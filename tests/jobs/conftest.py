@@ -10,6 +10,7 @@ import pytest
 from db.engine import Database
 from db.queries import campaigns
 from jobs.imports import mapping
+from jobs.imports.impressions import FIELDS
 from jobs.imports.run import Job
 
 
@@ -27,6 +28,6 @@ def job(tmp_path: Path, campaign: int) -> Callable[..., Job]:
     def make(content: str | bytes, *maps: str, name: str = "log.csv", **options: Any) -> Job:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return Job(path, mapping.parse(maps), **{"campaign": "spring", **options})
+        return Job(path, mapping.parse(FIELDS, maps), **{"campaign": "spring", **options})
 
     return make

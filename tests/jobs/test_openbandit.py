@@ -19,7 +19,8 @@ from db.engine import Database
 from db.queries import campaigns, metrics, workspaces
 from db.queries.windows import ALL_TIME, Window
 from jobs.imports import mapping
-from jobs.imports.run import Counts, Job, impressions
+from jobs.imports.impressions import FIELDS
+from jobs.imports.run import Counts, Job, import_file
 
 LOG = Path(__file__).parents[3] / "shared/data/impressions/openbandit_60k.csv.gz"
 SEGMENTS = ("user_feature_0", "user_feature_1", "user_feature_2", "user_feature_3")
@@ -73,10 +74,10 @@ def percent(part: int, whole: int) -> Decimal:
 
 async def imported(database: Database, workspace: int, rejects: Path) -> dict[str, int]:
     """Imports the log; answers the campaigns' ids by key."""
-    job = Job(LOG, mapping.parse(MAPS), create_campaigns=True, rejects=rejects)
-    result = await impressions(database, workspace, job)
+    job = Job(LOG, mapping.parse(FIELDS, MAPS), create_campaigns=True, rejects=rejects)
+    result = await import_file(database, workspace, job)
     assert result.counts == Counts(rows_read=60_000, accepted=60_000)
-    again = await impressions(database, workspace, Job(**{**vars(job), "again": True}))
+    again = await import_file(database, workspace, Job(**{**vars(job), "again": True}))
     assert again.counts == Counts(rows_read=60_000, duplicates=60_000)
     async with database.write(workspace) as transaction:
         keys = [f"{campaign}-{policy}" for campaign in ("all", "men", "women") for policy in ("bts", "random")]

@@ -13,17 +13,17 @@ from db.engine import Database
 from db.queries import campaigns
 from db.queries.impressions import recording
 from jobs.imports.errors import ImportFailedError
-from jobs.imports.run import Counts, Job, Outcome, Progress, impressions
+from jobs.imports.run import Counts, Job, Outcome, Progress, import_file
 from tests.imported import HEADER, rolled_up, stored
 
 
 async def test_the_same_file_again_changes_nothing(database: Database, workspace: int, job: Callable[..., Job]) -> None:
     first = job(LOG, chunk=7)
-    result = await impressions(database, workspace, first)
+    result = await import_file(database, workspace, first)
     numbers = await rolled_up(database, workspace)
-    known = await impressions(database, workspace, first)
+    known = await import_file(database, workspace, first)
     assert (known.outcome, known.counts) == (Outcome.KNOWN, result.counts)
-    again = await impressions(database, workspace, replace(first, again=True))
+    again = await import_file(database, workspace, replace(first, again=True))
     assert again.counts == replace(result.counts, accepted=0, duplicates=45)
     assert await rolled_up(database, workspace) == numbers
 
@@ -45,7 +45,7 @@ def append(path: Path, content: bytes) -> None:
 
 async def whole(database: Database, workspace: int, made: Job) -> tuple[Any, ...]:
     """Runs an import to its end, and all that can be seen of it."""
-    result = await impressions(database, workspace, made)
+    result = await import_file(database, workspace, made)
     rows = await stored(database, workspace, "occurred_at", "user_id", "is_unique", "clicked_at")
     return result.counts, result.rejects.read_bytes(), rows, await rolled_up(database, workspace)
 
@@ -69,7 +69,7 @@ async def test_an_import_that_broke_off_behind_a_chunk_goes_on(
 
     made = job(LOG, chunk=7)
     with pytest.raises(Broken):
-        await impressions(database, workspace, made, breaking)
+        await import_file(database, workspace, made, breaking)
     assert await whole(database, workspace, replace(made, chunk=9)) == expected
 
 
@@ -94,7 +94,7 @@ async def test_an_import_that_broke_off_within_a_chunk_goes_on(
     made = job(LOG, chunk=8)
     with monkeypatch.context() as patch:
         patch.setattr(recording, "record", breaking)
-        task = asyncio.create_task(impressions(database, workspace, made))
+        task = asyncio.create_task(import_file(database, workspace, made))
         if cancel:
             await reached.wait()
             task.cancel()
@@ -109,13 +109,13 @@ async def test_stopping_lets_the_chunk_end(
     database: Database, workspace: int, job: Callable[..., Job], expected: tuple[Any, ...]
 ) -> None:
     made = job(LOG, chunk=20)
-    stopped = await impressions(database, workspace, made, stopping=lambda: True)
+    stopped = await import_file(database, workspace, made, stopping=lambda: True)
     assert (stopped.outcome, stopped.counts.rows_read) == (Outcome.STOPPED, 20)
     made.path.with_name("log.csv.rejects.jsonl").rename(made.path.with_name("away"))
     with pytest.raises(ImportFailedError, match="lacks rejects of the part that is imported already"):
-        await impressions(database, workspace, made)
+        await import_file(database, workspace, made)
     made.path.with_name("away").rename(made.path.with_name("log.csv.rejects.jsonl"))
-    resumed = await impressions(database, workspace, made, stopping=lambda: True)
+    resumed = await import_file(database, workspace, made, stopping=lambda: True)
     assert (resumed.resumed_from, resumed.counts.rows_read) == (20, 40)
     assert await whole(database, workspace, made) == expected
 
@@ -124,13 +124,13 @@ async def test_two_imports_of_one_file_count_every_row_once(
     database: Database, workspace: int, job: Callable[..., Job], expected: tuple[Any, ...]
 ) -> None:
     made = job(LOG, chunk=5)
-    runs = (impressions(database, workspace, made) for _ in range(2))
+    runs = (import_file(database, workspace, made) for _ in range(2))
     ends = await asyncio.gather(*runs, return_exceptions=True)
     refused = [end for end in ends if isinstance(end, ImportFailedError)]
     assert [str(error) for error in refused] == [
         "Another import of the same file is running; this one leaves it the rest."
     ]
-    found = await impressions(database, workspace, made)
+    found = await import_file(database, workspace, made)
     assert found.outcome is Outcome.KNOWN
     rows = await stored(database, workspace, "occurred_at", "user_id", "is_unique", "clicked_at")
     assert (found.counts, found.rejects.read_bytes(), rows, await rolled_up(database, workspace)) == expected
@@ -142,10 +142,10 @@ async def test_a_cut_off_gzip_file_is_an_error_and_its_repair_goes_in(
     rows = "".join(f"k{n:05},{1772442000 + n * 7 % 9999},u{n * n % 997},\n" for n in range(4000))
     packed = gzip.compress((HEADER + rows).encode())
     with pytest.raises(ImportFailedError, match="ends too early: it was cut off"):
-        await impressions(database, workspace, job(packed[: len(packed) // 2], chunk=100))
+        await import_file(database, workspace, job(packed[: len(packed) // 2], chunk=100))
     before = len(await stored(database, workspace))
     assert 500 < before < 4000
-    result = await impressions(database, workspace, job(packed))
+    result = await import_file(database, workspace, job(packed))
     assert result.counts == Counts(rows_read=4000, accepted=4000 - before, duplicates=before)
 
 
@@ -158,11 +158,11 @@ async def test_a_file_that_changes_meanwhile_is_not_finished(
         append(made.path, b"later,1772442000,,\n")
 
     with pytest.raises(ImportFailedError, match="was changed while it was read"):
-        await impressions(database, workspace, made, grow)
-    assert (await impressions(database, workspace, made)).outcome is Outcome.FINISHED
+        await import_file(database, workspace, made, grow)
+    assert (await import_file(database, workspace, made)).outcome is Outcome.FINISHED
 
 
 async def test_rejects_do_not_overwrite_the_file(database: Database, workspace: int, job: Callable[..., Job]) -> None:
     made = job(LOG)
     with pytest.raises(ImportFailedError, match="a file of their own"):
-        await impressions(database, workspace, replace(made, rejects=made.path))
+        await import_file(database, workspace, replace(made, rejects=made.path))
