@@ -1,4 +1,4 @@
-"""The command line: ``groundswell serve | token | import | workspace | migrate | schema``."""
+"""The command line: ``groundswell serve | token | import | workspace | migrate | migrate-legacy | schema``."""
 
 import asyncio
 import os
@@ -53,8 +53,10 @@ class ScopeName(StrEnum):
 def main() -> None:
     """The entry point of the command."""
     from graph.cli_import import imports
+    from graph.cli_legacy import HELP, migrate_legacy
 
     app.add_typer(imports, name="import")
+    app.command("migrate-legacy", help=HELP)(migrate_legacy)
     with plain_errors():
         app()
 

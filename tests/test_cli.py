@@ -166,7 +166,7 @@ def test_without_a_secret_it_serves_this_machine_only(data_dir: Path) -> None:
 def test_the_help_names_every_command() -> None:
     done = groundswell("--help")
     assert done.returncode == 0
-    for command in ("serve", "token", "migrate", "schema", "workspace", "import"):
+    for command in ("serve", "token", "migrate", "schema", "workspace", "import", "migrate-legacy"):
         assert command in done.stdout
 
 
@@ -261,3 +261,30 @@ def test_import_into_nowhere_is_one_plain_line(data_dir: Path, tmp_path: Path) -
     file.write_text("key,occurredAt,campaign\n")
     line = refusal(groundswell("import", "impressions", file, "--workspace", "none", "--data-dir", data_dir))
     assert "none" in line
+
+
+def test_import_of_comments_says_what_came_of_a_file(data_dir: Path, tmp_path: Path) -> None:
+    groundswell("workspace", "create", "acme", "--data-dir", data_dir)
+    file = tmp_path / "talk.csv"
+    file.write_text(
+        "id,reply_to,who,words,at,campaign\n"
+        "b,a,bob,hello back,2026-03-01T12:00:00Z,spring\n"
+        "a,,ada,hello,2026-03-01T13:00:00Z,spring\n"
+        "d,c,bob,who?,2026-03-01T12:00:00Z,spring\n"
+    )
+    maps = ("key=id", "parent=reply_to", "userId=who", "body=words", "occurredAt=at")
+    options = ("--workspace", "acme", "--create-campaigns", "--data-dir", data_dir)
+    done = groundswell("import", "comments", file, *options, *(part for one in maps for part in ("--map", one)))
+    assert done.returncode == 0, done.stderr
+    assert "3 rows: 2 new, 0 known before, 1 rejected" in done.stdout
+    [reject] = (tmp_path / "talk.csv.rejects.jsonl").read_text().splitlines()
+    assert reject.startswith('{"line":3,"problems":[{"field":"parent","message":"No comment has the key \'c\'."}]')
+
+
+def test_migrate_legacy_without_the_table_is_one_plain_line(data_dir: Path) -> None:
+    groundswell("workspace", "create", "acme", "--data-dir", data_dir)
+    command = ("migrate-legacy", "--workspace", "acme", "--data-dir", data_dir)
+    assert "no table 'campaign_profile'" in refusal(groundswell(*command))
+    assert "--from must begin with postgresql://" in refusal(groundswell(*command, "--from", "mysql://old"))
+    away = "postgresql://nobody@127.0.0.1:1/old"
+    assert "cannot be reached" in refusal(groundswell(*command, "--from", away))

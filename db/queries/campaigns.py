@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, and_, any_, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Text,
+    and_,
+    any_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -105,6 +119,21 @@ async def create_missing(transaction: Transaction, rows: Sequence[Mapping[str, A
     if rows:
         values = [{"workspace_id": transaction.workspace_id, **row} for row in rows]
         await transaction.run(upsert(Campaign).values(values).on_conflict_do_nothing(index_elements=_KEY))
+
+
+async def remove_untouched(transaction: Transaction, keys: Sequence[str], created_by: str) -> int:
+    """Removes campaigns that nobody has changed and that have no numbers yet; answers how many."""
+    totals = exists().where(
+        CampaignTotals.workspace_id == Campaign.workspace_id, CampaignTotals.campaign_id == Campaign.id
+    )
+    statement = delete(Campaign).where(
+        Campaign.workspace_id == transaction.workspace,
+        Campaign.key == any_(literal(list(keys), ARRAY(Text))),
+        Campaign.created_by == created_by,
+        Campaign.updated_at == Campaign.created_at,
+        ~totals,
+    )
+    return await transaction.run(statement)
 
 
 async def ids_of_keys(transaction: Transaction, keys: Sequence[str]) -> dict[str, int]:

@@ -48,9 +48,10 @@ async def restart(transaction: Transaction, fingerprint: str) -> None:
 
 async def wait(transaction: Transaction, fingerprint: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keeps rows for later: each with its line, its key, the key it waits for, and itself as JSON."""
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in ("line", "key", "waits_for", "row")}
+    of_run = {"workspace": transaction.workspace_id, "fingerprint": fingerprint}
     if rows:
-        of_run = {"workspace_id": transaction.workspace_id, "fingerprint": fingerprint}
-        await transaction.run(insert(ImportWaiting).values([{**of_run, **row} for row in rows]))
+        await transaction.run(_WAIT, {**of_run, **columns})
 
 
 async def ready(transaction: Transaction, fingerprint: str, limit: int) -> Rows:
@@ -71,6 +72,11 @@ async def leave(transaction: Transaction, fingerprint: str, lines: Sequence[int]
     await transaction.run(delete(ImportWaiting).where(*_waits(transaction, fingerprint), lines_of_run))
 
 
+_WAIT = text(
+    "INSERT INTO import_waiting (workspace_id, fingerprint, line, key, waits_for, row) "
+    "SELECT CAST(:workspace AS bigint), :fingerprint, new.* FROM unnest(CAST(:line AS bigint[]), CAST(:key AS text[]), "
+    "CAST(:waits_for AS text[]), CAST(:row AS text[])) AS new"
+)
 # The recursion ends with the rows that are asked for: PostgreSQL goes on only as long as the outer query takes rows.
 _READY = text(
     "WITH RECURSIVE ready AS ("
