@@ -1,10 +1,10 @@
-"""``python -m bench [ingest | metrics]``: everything without an argument."""
+"""``python -m bench [ingest | metrics | threads]``: everything without an argument."""
 
 import sys
 
-from bench import ingest, metrics
+from bench import ingest, metrics, threads
 
-BENCHES = {"ingest": ingest.main, "metrics": metrics.main}
+BENCHES = {"ingest": ingest.main, "metrics": metrics.main, "threads": threads.main}
 
 
 def main(arguments: list[str]) -> int:
@@ -12,7 +12,7 @@ def main(arguments: list[str]) -> int:
     if not arguments:
         return max(bench([]) for bench in BENCHES.values())
     if arguments[0] not in BENCHES:
-        print(f"There are the benchmarks {' and '.join(BENCHES)}; --help after a name tells its options.")
+        print(f"There are the benchmarks {', '.join(BENCHES)}; --help after a name tells its options.")
         return 2
     return BENCHES[arguments[0]](arguments[1:])
 

@@ -29,9 +29,9 @@ HELP = "\n\n".join(
         f"Fields of a campaign, each from the column of its usual name or as --map says: {', '.join(profiles.COLUMNS)}.",
         "For example:",
         "\b\n"
-        "groundswell migrate-legacy --from postgresql://user@host/old --workspace acme --dry-run\n"
-        "groundswell migrate-legacy --from postgresql://user@host/old --workspace acme \\\n"
-        "  --table crm.campaign_profile --map name=display_name --map status=",
+        "groundswell migrate-legacy --from postgresql://user@host/old --dry-run\n"
+        "groundswell migrate-legacy --from postgresql://user@host/old \\\n"
+        "  --workspace acme --table crm.campaign_profile --map name=display_name --map status=",
     )
 )
 
@@ -42,7 +42,7 @@ def migrate_legacy(
         typer.Option(
             "--from",
             metavar="URL",
-            help="The PostgreSQL database of the old table. [default: Groundswell's own]",
+            help="The PostgreSQL database of the old table; without it, Groundswell's own.",
             show_default=False,
         ),
     ] = None,
