@@ -20,6 +20,17 @@ _SHAPE = text("""
         md5(string_agg(concat_ws('|', key, user_id, occurred_at, is_viewable, clicked_at, placement), ',' ORDER BY key)) AS content
     FROM impressions
 """)
+_ENGAGED = text("""
+    SELECT count(*) FILTER (WHERE type = 'LIKE') AS likes, count(*) FILTER (WHERE type = 'SHARE') AS shares,
+        count(*) FILTER (WHERE type = 'COMMENT') AS comments, count(*) FILTER (WHERE type = 'SAVE') AS saves,
+        count(*) FILTER (WHERE type = 'BOOKMARK') AS bookmarks, max(depth) AS deepest,
+        md5(string_agg(concat_ws('|', key, type, user_id, occurred_at, body, depth), ',' ORDER BY key, user_id, occurred_at, type))
+          AS content
+    FROM engagements
+""")
+_ENGAGED_TOTALS = text("""
+    SELECT sum(likes)::int, sum(shares)::int, sum(comments)::int, sum(saves)::int, sum(bookmarks)::int FROM campaign_totals
+""")
 _TOTALS = text("""
     SELECT sum(impressions)::int, sum(clicks)::int, sum(conversions)::int, sum(spend), sum(unique_impressions)::int,
         sum(reach)::int FROM campaign_totals
@@ -47,6 +58,11 @@ async def test_it_is_made_once(database: Database) -> None:
     totals = await ask(database, _TOTALS)
     counted = (shape.impressions, shape.clicks, shape.conversions, shape.spend, shape.uniques)
     assert tuple(totals)[:5] == counted
+    engaged = await ask(database, _ENGAGED)
+    assert tuple(engaged)[:5] == tuple(await ask(database, _ENGAGED_TOTALS))
+    assert min(tuple(engaged)[:5]) > 20
+    assert engaged.deepest >= 4
+    assert engaged.content == "b06e23449307e74251052b2a165e0635"
 
 
 async def test_it_survives_an_interruption_and_company(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +82,4 @@ async def test_it_survives_an_interruption_and_company(database: Database, monke
     await asyncio.gather(*(demo.load(database) for _ in range(3)))
     assert (await ask(database, _SHAPE)).impressions == demo.IMPRESSIONS
     assert (await ask(database, _TOTALS))[0] == demo.IMPRESSIONS
+    assert tuple(await ask(database, _ENGAGED))[:5] == tuple(await ask(database, _ENGAGED_TOTALS))

@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ColumnElement, and_, any_, func, literal, not_, select
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, any_, func, literal, not_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from db.engine import Reads, Rows
+from db.engine import Reads, Rows, Transaction
 from db.keyset import Order, Page, PageRequest, page_per_parent
 from db.models.impressions import Impression
 from db.models.metrics import CampaignTotals
@@ -47,6 +47,14 @@ async def by_ids(reads: Reads, selected: Collection[str], ids: Sequence[int]) ->
         Impression.id == any_(literal(list(ids), ARRAY(BigInteger))),
     )
     return await reads.rows(statement)
+
+
+async def ids_of_keys(transaction: Transaction, keys: Sequence[str]) -> dict[str, int]:
+    """The impressions' ids by key; missing ones are left out."""
+    statement = select(Impression.key, Impression.id).where(
+        Impression.workspace_id == transaction.workspace, Impression.key == any_(literal(list(keys), ARRAY(Text)))
+    )
+    return {row.key: row.id for row in await transaction.rows(statement)}
 
 
 async def of_campaigns(
