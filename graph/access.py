@@ -18,6 +18,7 @@ from db.engine import Database
 from db.queries import workspaces
 from graph.errors import bad_input, forbidden, unauthenticated, unavailable
 from graph.operations import operation_of
+from graph.reach import beyond
 
 log = structlog.get_logger("groundswell.access")
 
@@ -211,6 +212,15 @@ class Access(SchemaExtension):
                 error = forbidden(f"{coordinate} needs a token with the scope {names}.")
             else:
                 continue
+            return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
+        return None if Scope.READ in (scopes or ()) else self._too_far()
+
+    def _too_far(self) -> GraphQLError | None:
+        context = self.execution_context
+        document: Any = context.graphql_document
+        operation = operation_of(document, context.operation_name)
+        for node, coordinate in beyond(context.schema._schema, document, operation):  # noqa: SLF001
+            error = forbidden(f"{coordinate} needs a token with the scope read.")
             return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
         return None
 

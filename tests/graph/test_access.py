@@ -11,6 +11,7 @@ from graph.access import ANY, REQUIRED, Scope
 from graph.cli import ScopeName
 from graph.schema import schema
 from tests.api import Api, token
+from tests.facts import create_campaign
 
 ROOT_FIELDS = {
     f"{kind}.{name}": field
@@ -72,6 +73,40 @@ async def test_one_forbidden_field_refuses_the_operation_whole(api: Api) -> None
     assert (await api.data("{ viewer { workspace { brands { totalCount } } } }"))["viewer"]["workspace"]["brands"] == {
         "totalCount": 0
     }
+
+
+REACT = "mutation ($id: ID!) { react(input: {campaignId: $id, type: LIKE}) { created reaction { %s } } }"
+FURTHER = {
+    "campaign { name }": "Reaction.campaign",
+    "... on Engagement { campaign { name } }": "Engagement.campaign",
+    "... { campaign { __typename } }": "Reaction.campaign",
+    "id impression { id }": "Reaction.impression",
+    "...F } } } fragment F on Engagement { ...G } fragment G on Reaction { id campaign { metrics { likes } ": (
+        "Reaction.campaign"
+    ),
+}
+
+
+@pytest.mark.parametrize("selection", FURTHER)
+async def test_without_read_a_payload_leads_nowhere(api: Api, selection: str) -> None:
+    campaign_id = await create_campaign(api)
+    engaging = api.as_(token(scopes=["engage"], actor={"userId": "u"}))
+    message = f"{FURTHER[selection]} needs a token with the scope read."
+    operation = REACT.replace("%s", selection) if "...F" not in selection else REACT.split("%s")[0] + selection + "} }"
+    assert await engaging.error(operation, id=campaign_id) == ("FORBIDDEN", message)
+    # Refused before anything ran.
+    assert (await api.data("query ($id: ID!) { campaign(id: $id) { metrics { likes } } }", id=campaign_id)) == {
+        "campaign": {"metrics": {"likes": 0}}
+    }
+
+
+async def test_without_read_a_payload_shows_the_thing_itself(api: Api) -> None:
+    campaign_id = await create_campaign(api)
+    engaging = api.as_(token(scopes=["engage"], actor={"userId": "u"}))
+    answer = await engaging.data(REACT.replace("%s", "type actor { userId }"), id=campaign_id)
+    assert answer["react"] == {"created": True, "reaction": {"type": "LIKE", "actor": {"userId": "u"}}}
+    assert (await engaging.data("{ viewer { workspace { name } } }")) == {"viewer": {"workspace": {"name": "Test"}}}
+    assert (await engaging.error("{ viewer { workspace { brands { totalCount } } } }"))[0] == "FORBIDDEN"
 
 
 async def test_the_viewer_says_what_the_credential_says(api: Api) -> None:
