@@ -150,7 +150,7 @@ def _welcome(settings: Settings, listener: socket.socket, *, with_demo: bool, lo
     address = _address(settings.host, listener.getsockname()[1])
     print(f"\nGroundswell answers on {address}/graphql (GraphiQL in a browser, GraphQL by POST).")
     if loaded:
-        print("The demo workspace was loaded: 24 campaigns and their impressions.")
+        print("The demo workspace was loaded: 24 campaigns, their impressions and conversations.")
     secret = settings.signing_secret()
     if settings.development and secret is not None:
         print("Without JWT_SECRET or JWT_JWKS_URL it listens on this machine only.")
