@@ -2,10 +2,14 @@
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import TaskID
 
 from db import migrate
 from db.engine import Database
@@ -91,10 +95,16 @@ async def _run(url: str, key: str, plan: Plan, *, backwards: bool) -> str:
         if backwards:
             said = _undone(await run.undo(database, workspace, plan))
         else:
-            said = _migrated(await run.migrate(database, workspace, plan))
+            with Bar(console=Console(stderr=True), transient=True) as bar:
+                task = bar.add_task("campaigns", total=None)
+                said = _migrated(await run.migrate(database, workspace, plan, partial(_show, bar, task)))
     finally:
         await database.close()
     return f"Rehearsed, and nothing was changed. It would say:\n{said}" if plan.dry_run else said
+
+
+def _show(bar: Bar, task: TaskID, done: int, of: int) -> None:
+    bar.update(task, completed=done, total=of)
 
 
 def _migrated(done: Migrated) -> str:

@@ -5,7 +5,7 @@ its database: whatever interrupts it leaves it as it was. Campaigns that were ma
 their keys.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -63,15 +63,20 @@ class Undone:
     notes: Sequence[str]
 
 
-async def migrate(database: Database, workspace: Any, plan: Plan) -> Migrated:
-    """Migrates into a workspace (id, time_zone, currency). Raises MigrationRefusedError, and then nothing is changed."""
+async def migrate(
+    database: Database, workspace: Any, plan: Plan, progress: Callable[[int, int], None] = lambda done, of: None
+) -> Migrated:
+    """Migrates into a workspace (id, time_zone, currency). ``progress`` hears how many of how many rows are done.
+
+    Raises MigrationRefusedError, and then nothing is changed.
+    """
     async with _transactions(database, workspace.id, plan) as (connection, transaction):
         table = await legacy.find(connection, plan.table)
         columns = chosen(plan.mapped, table.columns)
         if taken := [column for column in columns.values() if column in legacy.AGGREGATES]:
             raise MigrationRefusedError(f"{taken[0]} is one of the columns that are dropped and feeds nothing.")
         profiles = _valid(await _profiles(connection, table, columns, workspace))
-        made = await _make(transaction, profiles)
+        made = await _make(transaction, profiles, progress)
         has_backup, left = await legacy.has_backup(connection, table), table.aggregates()
         if has_backup and left:
             raise MigrationRefusedError(
@@ -150,9 +155,9 @@ def _valid(profiles: Sequence[Profile]) -> Sequence[Profile]:
     return profiles
 
 
-async def _make(transaction: Transaction, profiles: Sequence[Profile]) -> int:
+async def _make(transaction: Transaction, profiles: Sequence[Profile], progress: Callable[[int, int], None]) -> int:
     """Makes the campaigns that are missing; answers how many."""
-    made = 0
+    made = done = 0
     for chunk in _chunks(profiles):
         keys = [one.values["key"] for one in chunk]
         known = await campaigns.ids_of_keys(transaction, keys)
@@ -161,7 +166,8 @@ async def _make(transaction: Transaction, profiles: Sequence[Profile]) -> int:
         ids = await brands.create_missing(transaction, names) if names else {}
         rows = [{**one.values, "brand_id": None if one.brand is None else ids[one.brand]} for one in fresh]
         await campaigns.create_missing(transaction, rows)
-        made += len(rows)
+        made, done = made + len(rows), done + len(chunk)
+        progress(done, len(profiles))
     return made
 
 
