@@ -95,7 +95,8 @@ async def _run(url: str, key: str, plan: Plan, *, backwards: bool) -> str:
         if backwards:
             said = _undone(await run.undo(database, workspace, plan))
         else:
-            with Bar(console=Console(stderr=True), transient=True) as bar:
+            console = Console(stderr=True)
+            with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
                 task = bar.add_task("campaigns", total=None)
                 said = _migrated(await run.migrate(database, workspace, plan, partial(_show, bar, task)))
     finally:
