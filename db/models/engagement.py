@@ -54,6 +54,8 @@ class Engagement(Base):
         ),
         CheckConstraint(one_of("type", EngagementType), name="type"),
         CheckConstraint("length(key) BETWEEN 1 AND 200", name="key"),
+        # It is known by its actor; two ways to be known could contradict each other.
+        CheckConstraint(f"key IS NULL OR NOT ({IS_REACTION})", name="reactions_have_no_key"),
         CheckConstraint("length(user_id) BETWEEN 1 AND 200", name="user_id"),
         CheckConstraint(f"({IS_COMMENT}) = (body IS NOT NULL)", name="comments_have_a_body"),
         CheckConstraint(f"btrim(body) <> '' AND length(body) <= {LONGEST_BODY}", name="body"),

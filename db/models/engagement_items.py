@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from db.errors import Problem, invalid
-from db.models.engagement_kinds import LONGEST_BODY, EngagementType
+from db.models.engagement_kinds import LONGEST_BODY, EngagementType, ReactionType
 from db.models.rules import text_problems, time_problems
 
 _TEXTS = (
@@ -60,6 +60,8 @@ class NewEngagement:
             value = getattr(self, name)
             if value is not None:
                 found += text_problems(name, value, longest, may_be_empty=name in _MAY_BE_EMPTY)
+        if self.key is not None and self.type.value in ReactionType.__members__:
+            found.append(invalid("A reaction is known by its actor and has no key.", "key"))
         if self.type == EngagementType.COMMENT:
             found += body_problems(self.body or "")
         found += time_problems("occurred_at", self.occurred_at, now)

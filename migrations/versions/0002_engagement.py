@@ -158,6 +158,10 @@ def upgrade() -> None:
             name=op.f("engagements_place_check"),
         ),
         sa.CheckConstraint("length(key) BETWEEN 1 AND 200", name=op.f("engagements_key_check")),
+        sa.CheckConstraint(
+            "key IS NULL OR NOT (type IN ('LIKE', 'SAVE', 'BOOKMARK'))",
+            name=op.f("engagements_reactions_have_no_key_check"),
+        ),
         sa.CheckConstraint("length(user_id) BETWEEN 1 AND 200", name=op.f("engagements_user_id_check")),
         sa.CheckConstraint(
             "reply_count BETWEEN 0 AND listed_reply_count AND reply_count <= descendant_count",

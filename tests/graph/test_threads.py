@@ -107,7 +107,8 @@ async def test_a_parent_is_a_comment_of_the_same_campaign(api: Api) -> None:
         ("'COMMENT', NULL, 'x', 1, 1, 2", "engagements_parent_fkey"),  # the parent is on the other campaign
         ("'COMMENT', NULL, NULL, NULL, 99, 0", "engagements_comments_have_a_body_check"),
         ("'COMMENT', NULL, ' ', NULL, 99, 0", "engagements_body_check"),
-        ("'LIKE', 'u', NULL, 1, NULL, NULL", "engagements_only_comments_reply_check"),
+        ("'LIKE', NULL, NULL, 1, NULL, NULL", "engagements_only_comments_reply_check"),
+        ("'LIKE', 'k', NULL, NULL, NULL, NULL", "engagements_reactions_have_no_key_check"),
         ("'COMMENT', NULL, 'x', NULL, 1, 0", "engagements_place_check"),
     ],
 )
@@ -116,14 +117,14 @@ async def test_the_database_holds_it_too(
 ) -> None:
     await comment(api, await create_campaign(api), "ada")
     await create_campaign(api)
-    kind, user, body, parent, root, depth = values.split(", ")
+    kind, key, body, parent, root, depth = values.split(", ")
     with pytest.raises(Exception, match=constraint):
         async with database.write(workspace) as transaction:
             await transaction.run(
                 text(
-                    "INSERT INTO engagements (workspace_id, id, campaign_id, type, user_id, body, parent_id, root_id, depth, "
+                    "INSERT INTO engagements (workspace_id, id, campaign_id, type, key, user_id, body, parent_id, root_id, depth, "
                     f"occurred_at) OVERRIDING SYSTEM VALUE VALUES ({workspace}, 99, (SELECT max(id) FROM campaigns), {kind}, "
-                    f"coalesce({user}, 'u'), {body}, {parent}, {root}, {depth}, now())"
+                    f"{key}, 'u', {body}, {parent}, {root}, {depth}, now())"
                 )
             )
 
