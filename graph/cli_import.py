@@ -198,6 +198,8 @@ def _report(path: Path, result: Result) -> None:
         f"{counts.rows_read:,} rows: {counts.accepted:,} new, {counts.duplicates:,} known before, "
         f"{counts.rejected:,} rejected"
     )
+    if counts.waiting:
+        summary += f", {counts.waiting:,} waiting for others"
     if result.outcome is Outcome.KNOWN:
         typer.echo(f"{path} is already imported ({summary}). --again reads all rows again.")
     elif result.outcome is Outcome.STOPPED:
