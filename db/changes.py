@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from db.engine import BadText, Database, Transaction
-from db.errors import Problem, Refused, invalid, problem_of
+from db.errors import Problem, ProblemCode, Refused, invalid, problem_of
 
 T = TypeVar("T")
 
@@ -23,14 +23,16 @@ class Outcome(Generic[T]):
     problems: list[Problem] = field(default_factory=list)
 
 
-async def change(database: Database, workspace_id: int, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
+async def change(
+    database: Database, workspace_id: int, work: Callable[[Transaction], Awaitable[T]], client_id: int | None = None
+) -> Outcome[T]:
     """Runs one transaction. What the work refuses, or a constraint finds, changes nothing and is answered.
 
     The work may run more than once (a deadlock is broken by running it again), so beside SQL it does only what may be done twice.
     """
     for attempt in range(_TRIES):
         try:
-            async with database.write(workspace_id) as transaction:
+            async with database.write(workspace_id, client_id) as transaction:
                 return Outcome(await work(transaction))
         except Refused as refused:
             return Outcome(problems=list(refused.problems))
@@ -42,9 +44,18 @@ async def change(database: Database, workspace_id: int, work: Callable[[Transact
                 raise
             return Outcome(problems=[problem])
         except DBAPIError as error:
+            if client_id is not None and _is_denied(error):
+                return Outcome(problems=[Problem(ProblemCode.FORBIDDEN, _DENIED, ())])
             if not _lost_a_race(error) or attempt + 1 == _TRIES:
                 raise
     raise AssertionError("unreachable")
+
+
+_DENIED = "This API client sees only the campaigns that are granted to it, and may not change anything else."
+
+
+def _is_denied(error: DBAPIError) -> bool:
+    return isinstance(getattr(error.orig, "__cause__", None), asyncpg.InsufficientPrivilegeError)
 
 
 def _lost_a_race(error: DBAPIError) -> bool:

@@ -5,13 +5,14 @@ The pool's connections are in autocommit mode, so that nothing but this module b
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
 from sqlalchemy import BigInteger, CursorResult, Executable, Row, ScalarSelect, literal, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db import tenancy
@@ -56,6 +57,8 @@ class Transaction(OfWorkspace):
     def __init__(self, connection: AsyncConnection, workspace_id: int | None) -> None:
         self._connection = connection
         self.workspace_id = workspace_id or 0
+        self.announces = False
+        """Whether something was appended to the outbox, which is to be numbered once this is committed."""
 
     async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Rows:
         """All rows of a statement."""
@@ -92,8 +95,9 @@ class Reads(OfWorkspace):
     It holds one connection. Statements of concurrent resolvers run in turn.
     """
 
-    def __init__(self, database: "Database", workspace_id: int) -> None:
+    def __init__(self, database: "Database", workspace_id: int, client_id: int | None = None) -> None:
         self.workspace_id = workspace_id
+        self._client_id = client_id
         self._database = database
         self._turn = asyncio.Lock()
         self._open: Any = None
@@ -127,7 +131,7 @@ class Reads(OfWorkspace):
         if self._closed:
             raise RuntimeError("the snapshot of this operation is closed")
         if self._transaction is None:
-            self._open = self._database.transaction(SNAPSHOT, self.workspace_id)
+            self._open = self._database.transaction(SNAPSHOT, self.workspace_id, self._client_id)
             self._transaction = await self._open.__aenter__()
         return self._transaction
 
@@ -137,6 +141,8 @@ class Database:
 
     def __init__(self, url: str, *, size: int = 10, overflow: int = 10, timeout: float = 10) -> None:
         self._attempts = size + overflow + 1
+        self.on_announcement: Callable[[], None] | None = None
+        """Called after each commit that left something in the outbox."""
         self.engine: AsyncEngine = create_async_engine(
             url,
             isolation_level="AUTOCOMMIT",
@@ -147,14 +153,14 @@ class Database:
             connect_args={"server_settings": {"application_name": "groundswell", "timezone": "UTC"}},
         )
 
-    def reads(self, workspace_id: int) -> Reads:
-        """A snapshot of one workspace, not yet opened. Close it."""
-        return Reads(self, workspace_id)
+    def reads(self, workspace_id: int, client_id: int | None = None) -> Reads:
+        """A snapshot of one workspace, not yet opened; for a restricted API client of what it may see. Close it."""
+        return Reads(self, workspace_id, client_id)
 
     @asynccontextmanager
-    async def write(self, workspace_id: int) -> AsyncIterator[Transaction]:
+    async def write(self, workspace_id: int, client_id: int | None = None) -> AsyncIterator[Transaction]:
         """One transaction: committed when the block ends, rolled back when it raises or is cancelled."""
-        async with self.transaction(CHANGE, workspace_id) as transaction:
+        async with self.transaction(CHANGE, workspace_id, client_id) as transaction:
             yield transaction
 
     @asynccontextmanager
@@ -164,17 +170,26 @@ class Database:
             yield transaction
 
     @asynccontextmanager
-    async def transaction(self, begin: str, workspace_id: int | None) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, begin: str, workspace_id: int | None, client_id: int | None = None
+    ) -> AsyncIterator[Transaction]:
         """A transaction that starts with ``begin``; of one workspace, or of all where that is None."""
-        binding = tenancy.act_everywhere() if workspace_id is None else tenancy.act_in(workspace_id)
+        everywhere = workspace_id is None
+        binding = tenancy.act_everywhere() if everywhere else tenancy.act_in(workspace_id or 0, client_id)
         connection = await self._begin(f"{begin}; {binding}")
+        transaction = Transaction(connection, workspace_id)
         try:
-            yield Transaction(connection, workspace_id)
+            yield transaction
         except BaseException:
             await asyncio.shield(_end(connection, "ROLLBACK"))
             raise
         else:
-            await asyncio.shield(_end(connection, "COMMIT"))
+            await asyncio.shield(self._commit(connection, announces=transaction.announces))
+
+    async def _commit(self, connection: AsyncConnection, *, announces: bool) -> None:
+        await _end(connection, "COMMIT")
+        if announces and self.on_announcement is not None:
+            self.on_announcement()
 
     async def _begin(self, sql: str) -> AsyncConnection:
         # The BEGIN doubles as the liveness check that pool_pre_ping would pay a round trip for.
@@ -193,6 +208,17 @@ class Database:
     async def close(self) -> None:
         """Closes all connections."""
         await self.engine.dispose()
+
+
+def is_unavailable(error: BaseException | None) -> bool:
+    """Whether an error says that the database could not be reached just now, and may be reached again."""
+    cause: BaseException | None = error
+    while cause is not None:
+        gone = (*_GONE, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, PoolTimeoutError)
+        if isinstance(cause, gone):
+            return True
+        cause = getattr(cause, "orig", None) or cause.__cause__
+    return False
 
 
 async def _driver(connection: AsyncConnection) -> Any:

@@ -61,8 +61,8 @@ def _explained() -> Iterator[None]:
         cause = getattr(error.orig, "__cause__", None)
         if isinstance(cause, asyncpg.InsufficientPrivilegeError):
             raise DatabaseUnavailable(
-                f"The database user lacks a right: {cause}. Migrations make tables and, the first time on a server, two "
-                "roles; a superuser can instead: GRANT groundswell_app, groundswell_system TO the user WITH SET TRUE."
+                f"The database user lacks a right: {cause}. Migrations make tables and, the first time on a server, three "
+                "roles; a superuser can instead: GRANT groundswell_app, groundswell_partner, groundswell_system TO the user WITH SET TRUE."
             ) from error
         if isinstance(cause, asyncpg.LockNotAvailableError):
             raise DatabaseUnavailable(

@@ -10,12 +10,20 @@ from typing import Any
 import jwt
 import strawberry
 import structlog
-from graphql import FieldNode, FragmentSpreadNode, GraphQLError, OperationDefinitionNode, SelectionSetNode
+from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+)
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
 from db.engine import Database
-from db.queries import workspaces
+from db.queries import clients, workspaces
+from graph.clients.directory import Clients
 from graph.errors import bad_input, forbidden, unauthenticated, unavailable
 from graph.operations import operation_of
 from graph.reach import beyond
@@ -38,11 +46,16 @@ class Scope(StrEnum):
     ADMIN = "ADMIN"
 
 
+LEEWAY = 10
+"""Seconds by which clocks may differ."""
+
 ANY = frozenset(Scope)
 READ = frozenset({Scope.READ})
 WRITE = frozenset({Scope.WRITE})
 INGEST = frozenset({Scope.INGEST, Scope.WRITE})
 ENGAGE = frozenset({Scope.ENGAGE, Scope.WRITE})
+LIVE = frozenset({Scope.LIVE})
+ADMIN = frozenset({Scope.ADMIN})
 
 REQUIRED: Mapping[str, frozenset[Scope]] = {
     "Query.viewer": ANY,
@@ -51,6 +64,7 @@ REQUIRED: Mapping[str, frozenset[Scope]] = {
     "Query.campaign": READ,
     "Query.campaignByKey": READ,
     "Query.campaigns": READ,
+    "Query.liveCursor": READ | LIVE,
     "Mutation.createBrand": WRITE,
     "Mutation.createCampaign": WRITE,
     "Mutation.updateCampaign": WRITE,
@@ -62,6 +76,10 @@ REQUIRED: Mapping[str, frozenset[Scope]] = {
     "Mutation.addComment": ENGAGE,
     "Mutation.editComment": ENGAGE,
     "Mutation.deleteComment": ENGAGE,
+    "Mutation.createApiClient": ADMIN,
+    "Mutation.revokeApiClient": ADMIN,
+    "Subscription.engagements": LIVE,
+    "Subscription.campaignMetrics": LIVE,
 }
 """For each root field the scopes of which a credential needs one. A root field that is missing here is refused."""
 
@@ -83,6 +101,17 @@ class Viewer:
     workspace_id: int
     scopes: frozenset[str]
     actor: Actor | None = None
+    client_id: int | None = None
+    """The API client, if it is one."""
+    restricted: bool = False
+    """Whether it sees only the campaigns that are granted to it."""
+    expires_at: float | None = None
+    """When the credential is no longer good, in seconds since 1970; None for one that is good until it is revoked."""
+
+    @property
+    def restricted_to(self) -> int | None:
+        """The API client whose grants bound what is seen; None where everything in the workspace is."""
+        return self.client_id if self.restricted else None
 
 
 class Authenticator:
@@ -92,6 +121,7 @@ class Authenticator:
         self, database: Database, *, secret: str | None, jwks_url: str | None, audience: str | None, issuer: str | None
     ) -> None:
         self._directory = Directory(database)
+        self.clients = Clients(database)
         self._secret = secret
         # One algorithm family per kind of key: a public key must never pass as an HMAC secret.
         self._keys = jwt.PyJWKClient(jwks_url, lifespan=300, timeout=5) if jwks_url else None
@@ -105,13 +135,25 @@ class Authenticator:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise unauthenticated("The Authorization header must be: Bearer, a space, and a token.")
+        if token.strip().startswith(clients.PREFIX):
+            return await self._client(token.strip())
         claims = await self._claims(token.strip())
         workspace_id = await self._directory.id_of(_text(claims, "workspace"))
         if workspace_id is None:
             # The same words as for any other bad token: a token cannot ask which workspaces exist.
             raise unauthenticated("The token is not valid here.")
         scopes = frozenset(_text(claims, "scope").upper().split()) & frozenset(Scope.__members__)
-        return Viewer(_text(claims, "sub"), workspace_id, scopes, _actor(claims, scopes))
+        # The leeway of the signature's check: a clock that is a little behind cuts nothing off.
+        expires_at = float(claims["exp"]) + LEEWAY
+        return Viewer(_text(claims, "sub"), workspace_id, scopes, _actor(claims, scopes), expires_at=expires_at)
+
+    async def _client(self, secret: str) -> Viewer:
+        row = await self.clients.of(secret)
+        if row is None:
+            raise unauthenticated("The API client's secret is not valid here, or was revoked.")
+        return Viewer(
+            f"api-client:{row.id}", row.workspace_id, frozenset(row.scopes), client_id=row.id, restricted=row.restricted
+        )
 
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
@@ -120,7 +162,7 @@ class Authenticator:
                 token,
                 key,
                 algorithms=self._algorithms,
-                leeway=10,
+                leeway=LEEWAY,
                 audience=self._audience,
                 issuer=self._issuer,
                 options={"require": ["exp", "sub", "workspace"], "verify_aud": self._audience is not None},
@@ -192,15 +234,18 @@ class Access(SchemaExtension):
     """Refuses an operation as a whole, before anything of it runs, if one root field needs what is not there."""
 
     def on_execute(self) -> Iterator[None]:
-        refusal = self._refusal()
+        refusal = self.refusal()
         if refusal is not None:
             self.execution_context.result = ExecutionResult(data=None, errors=[refusal])
         yield
 
-    def _refusal(self) -> GraphQLError | None:
+    def refusal(self) -> GraphQLError | None:
+        """Why the operation may not run; None where it may."""
         if self._is_ambiguous():
             return bad_input("There are several operations: say which one by operationName.")
         scopes = self.execution_context.context.scopes
+        if self._is_a_stream() and not self.execution_context.context.streams:
+            return bad_input("A subscription is a stream: ask with Accept: text/event-stream, or over WebSocket.")
         for node, coordinate in self._root_fields():
             allowed = REQUIRED.get(coordinate, frozenset())
             if coordinate.partition(".")[2].startswith("__"):
@@ -214,6 +259,11 @@ class Access(SchemaExtension):
                 continue
             return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
         return None if Scope.READ in (scopes or ()) else self._too_far()
+
+    def _is_a_stream(self) -> bool:
+        document: Any = self.execution_context.graphql_document
+        kind = operation_of(document, self.execution_context.operation_name).operation
+        return kind == OperationType.SUBSCRIPTION
 
     def _too_far(self) -> GraphQLError | None:
         context = self.execution_context

@@ -1,21 +1,33 @@
-"""The door: one Starlette application that holds the pool and answers GraphQL."""
+"""The door: one Starlette application that holds the pool, follows the live log and answers GraphQL."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from db.engine import Database
 from graph.access import Authenticator
+from graph.live.connections import Connections
+from graph.live.hub import Live
+from graph.live.streams import Streams
+from graph.live.tailer import Tailer
 from graph.routes import health
+from graph.schema import schema
 from graph.settings import Settings
+from graph.transport.door import Door
 from graph.transport.http import GraphQLView
+from jobs.sequencer import Sequencer
 
 
 def build_app(settings: Settings, database_url: str) -> Starlette:
-    """The application. Its lifespan owns the connections; the database must be migrated already."""
+    """The application. Its lifespan owns the connections; the database must be migrated already.
+
+    ``app.state`` holds the ``database``, ``live``, and the ``connections`` that stay open, which whoever stops the server
+    must stop first.
+    """
     database = Database(
         database_url, size=settings.pool_size, overflow=settings.pool_overflow, timeout=settings.pool_timeout
     )
@@ -26,19 +38,37 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
         audience=settings.jwt_audience,
         issuer=settings.jwt_issuer,
     )
+    live = Live(limits=settings.live_limits())
+    streams = Streams(database, live, schema)
+    connections = Connections(live.limits.per_client)
+    live.hub.on_revocation(authenticator.clients.forget)
+    live.hub.on_revocation(connections.revoke)
+    own_url = settings.live_database_url or database_url
+    sequencer = Sequencer(own_url, settings.live_keep)
+    tailer = Tailer(own_url, live.hub)
+    database.on_announcement = sequencer.nudge
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        works = (sequencer.run(), tailer.run(), authenticator.clients.keep_writing_down())
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with suppress(Exception):
+                await authenticator.clients.write_down()
             await database.close()
 
     async def home(_request: object) -> RedirectResponse:
         return RedirectResponse("/graphql")
 
-    view = GraphQLView(database, authenticator)
-    routes = [Route("/", home), *health.routes, Route("/graphql", view)]
+    view = GraphQLView(database, authenticator, live)
+    door = Door(view, streams, authenticator, connections, settings.manners())
+    routes = [Route("/", home), *health.routes, Route("/graphql", door), WebSocketRoute("/graphql", door)]
     app = Starlette(routes=routes, lifespan=lifespan)
-    app.state.database = database
+    app.state.database, app.state.live, app.state.connections = database, live, connections
+    app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer
     return app

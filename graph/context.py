@@ -7,8 +7,11 @@ import strawberry
 
 from db.changes import Outcome, change
 from db.engine import Database, Reads, Transaction
+from db.models.live import Topic
 from graph.access import Viewer
 from graph.errors import unauthenticated
+from graph.live.hub import Live
+from graph.live.sources import Events, Visibility
 from graph.loaders import Loaders
 
 T = TypeVar("T")
@@ -17,12 +20,24 @@ T = TypeVar("T")
 class Context:
     """One operation's surroundings. Close it when the answer is complete."""
 
-    def __init__(self, database: Database, viewer: Viewer | None) -> None:
+    def __init__(self, database: Database, viewer: Viewer | None, live: Live | None = None) -> None:
         self._database = database
         self._viewer = viewer
+        self._live = live
         self._reads: Reads | None = None
         self._over = False
         self.loaders = Loaders(lambda: self.reads)
+        self.streams = False
+        """Whether the transport can send more than one answer."""
+        self.resume_after: str | None = None
+        """The cursor that the transport says a stream is resumed from: it wins over the one in the operation."""
+
+    @property
+    def live(self) -> Live:
+        """The live stream of this process."""
+        if self._live is None:
+            raise RuntimeError("there is no live stream here")
+        return self._live
 
     @property
     def viewer(self) -> Viewer:
@@ -43,13 +58,18 @@ class Context:
             # A loader whose waiters were cancelled comes late: it must not open what nobody will close.
             raise RuntimeError("the operation is over")
         if self._reads is None:
-            self._reads = self._database.reads(self.viewer.workspace_id)
+            self._reads = self._database.reads(self.viewer.workspace_id, self.viewer.restricted_to)
         return self._reads
+
+    def events(self, topic: Topic, keys: tuple[int, ...], types: frozenset[str] | None, after: int | None) -> Events:
+        """What a subscription to entries of a topic answers, as the viewer sees them."""
+        seen_by = Visibility(self.viewer.workspace_id, self.viewer.restricted_to)
+        return Events(self._database, self.live.hub, seen_by, topic, keys, types, after)
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
         """Runs one transaction; whatever is read of its result afterwards is read from a fresh snapshot."""
         await self._renew()
-        return await change(self._database, self.viewer.workspace_id, work)
+        return await change(self._database, self.viewer.workspace_id, work, self.viewer.restricted_to)
 
     async def close(self) -> None:
         """Ends the operation and its snapshot. Nothing can be read afterwards."""

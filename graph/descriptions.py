@@ -17,6 +17,7 @@ from strawberry import Schema
 ROOTS = {
     "Query": "Everything that can be asked.",
     "Mutation": "Everything that can be changed. Each change is one transaction.",
+    "Subscription": "Everything that can be watched: over WebSocket, or as a stream of server-sent events.",
 }
 
 ARGUMENTS = {
@@ -57,6 +58,9 @@ ENUM_VALUES = {
     "AudienceAction.COMMENTED": "Has a comment that is not deleted.",
     "AudienceAction.SAVED": "Has a save that stands.",
     "AudienceAction.BOOKMARKED": "Has a bookmark that stands.",
+    "EngagementEventKind.ADDED": "It was recorded.",
+    "EngagementEventKind.EDITED": "The text of a comment was changed.",
+    "EngagementEventKind.REMOVED": "It was taken back or deleted.",
     "CommentOrder.NEWEST": "The one that occurred last comes first.",
     "CommentOrder.OLDEST": "The one that occurred first comes first.",
     "CommentOrder.MOST_REPLIES": "By replies that are not deleted; the newer of two first.",

@@ -13,7 +13,6 @@ import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionContext
 
 from db.engine import BadText
 from db.errors import Problem, ProblemCode, camel
@@ -66,6 +65,29 @@ def forbidden(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "FORBIDDEN"})
 
 
+def limit_reached(message: str) -> GraphQLError:
+    """The error for what would be more than there may be."""
+    return GraphQLError(message, extensions={"code": "LIMIT_REACHED"})
+
+
+def cursor_expired(message: str) -> GraphQLError:
+    """The error for a cursor of the live stream from which nothing can be resumed."""
+    return GraphQLError(message, extensions={"code": "CURSOR_EXPIRED"})
+
+
+def lagged(missed: int, cursor: str | None) -> GraphQLError:
+    """The error for a subscriber that took its events too slowly."""
+    message = f"You fell behind and missed {missed:,} events. Go on from the cursor."
+    if cursor is None:
+        message = f"You fell behind and missed {missed:,} events. Go on from the last cursor that you have."
+    return GraphQLError(message, extensions={"code": "LAGGED", "missed": missed, "cursor": cursor})
+
+
+def not_found(message: str) -> GraphQLError:
+    """The error for an argument that names what is not there, or not to be seen."""
+    return GraphQLError(message, extensions={"code": "NOT_FOUND"})
+
+
 class Masking(SchemaExtension):
     """Gives every error a code and keeps our own faults to ourselves."""
 
@@ -74,10 +96,11 @@ class Masking(SchemaExtension):
         result: Any = self.execution_context.result
         errors = getattr(result, "errors", None)
         if errors:
-            result.errors = [_shown(error, self.execution_context) for error in errors]
+            result.errors = [shown(error, self.execution_context.operation_name) for error in errors]
 
 
-def _shown(error: GraphQLError, execution: ExecutionContext) -> GraphQLError:
+def shown(error: GraphQLError, operation_name: str | None) -> GraphQLError:
+    """An error as the caller sees it. What is our fault goes to the log."""
     cause = error.original_error
     if isinstance(cause, BadPage | BadText | TooManyPoints):
         return _with(error, str(cause), {"code": "BAD_USER_INPUT"})
@@ -85,15 +108,16 @@ def _shown(error: GraphQLError, execution: ExecutionContext) -> GraphQLError:
         return _with(error, "A number has more digits than any that can be meant.", {"code": "BAD_USER_INPUT"})
     if cause is None or isinstance(cause, GraphQLError):
         return _with(error, error.message, {"code": _code(error), **(error.extensions or {})})
+    masked = internal(cause, operation=operation_name, path=error.path)
+    return _with(error, masked.message, dict(masked.extensions or {}))
+
+
+def internal(cause: Exception, **known: Any) -> GraphQLError:
+    """The error for what is our own fault. The story goes to the log."""
     error_id = secrets.token_hex(8)
-    log.error(
-        "operation failed", error_id=error_id, operation=execution.operation_name, path=error.path, exc_info=cause
-    )
-    return _with(error, f"Something went wrong on our side. Error id: {error_id}", _ours(error_id))
-
-
-def _ours(error_id: str) -> dict[str, object]:
-    return {"code": "INTERNAL", "errorId": error_id}
+    log.error("operation failed", error_id=error_id, **known, exc_info=cause)
+    message = f"Something went wrong on our side. Error id: {error_id}"
+    return GraphQLError(message, extensions={"code": "INTERNAL", "errorId": error_id})
 
 
 def _code(error: GraphQLError) -> str:

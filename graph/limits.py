@@ -22,6 +22,7 @@ from graphql import (
 from strawberry.extensions import SchemaExtension
 from strawberry.types import ExecutionResult
 
+from graph.errors import limit_reached
 from graph.operations import operation_of
 
 MOST_OBJECTS = 100_000
@@ -34,15 +35,23 @@ class Limits(SchemaExtension):
 
     def on_execute(self) -> Iterator[None]:
         """Before anything runs."""
+        if not self.execution_context.result:
+            refusal = self.refusal()
+            if refusal is not None:
+                self.execution_context.result = ExecutionResult(data=None, errors=[refusal])
+        yield
+
+    def refusal(self) -> GraphQLError | None:
+        """Why the operation is too large; None where it is not."""
         context = self.execution_context
         document: Any = context.graphql_document
         objects = _Counter(context.schema._schema, document, context.variables or {})  # noqa: SLF001
         found = objects.of_operation(operation_of(document, context.operation_name))
-        if not context.result and found > MOST_OBJECTS:
-            message = f"The answer could hold {found:,} objects; at most {MOST_OBJECTS:,}. Ask for smaller pages."
-            error = GraphQLError(message, extensions={"code": "LIMIT_REACHED"})
-            context.result = ExecutionResult(data=None, errors=[error])
-        yield
+        if found <= MOST_OBJECTS:
+            return None
+        return limit_reached(
+            f"The answer could hold {found:,} objects; at most {MOST_OBJECTS:,}. Ask for smaller pages."
+        )
 
 
 class _Counter:

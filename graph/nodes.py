@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import strawberry
 
-from db.queries import brands, campaigns, workspaces
+from db.queries import brands, campaigns, clients, workspaces
 from db.queries.engagement import reading as engagements
 from db.queries.impressions import reading
 from graph import ids
+from graph.access import Scope
 from graph.context import Info
 from graph.errors import bad_input
 from graph.ids import Node
@@ -18,6 +19,7 @@ from graph.selection import selection_of
 MOST = 100
 
 FETCHES: dict[str, Fetch] = {
+    "ApiClient": clients.by_ids,
     "Brand": brands.by_ids,
     "Campaign": campaigns.by_ids,
     "Comment": engagements.comments,
@@ -62,5 +64,7 @@ def _found(info: Info, global_id: str) -> Any:
     fetch = FETCHES.get(type_name)
     if fetch is None:
         raise bad_input(f"Nothing of the type {type_name} can be found by its id.")
+    if type_name == "ApiClient" and Scope.ADMIN not in info.context.viewer.scopes:
+        return None  # hidden looks like missing
     fields = selection_of(info).names | {"typename"}
     return info.context.loaders.one(fetch, (fields,), key)

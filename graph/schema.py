@@ -8,20 +8,28 @@ from graph.access import Access
 from graph.brands import BrandMutation
 from graph.campaigns.mutations import CampaignMutation
 from graph.campaigns.queries import CampaignQuery
+from graph.campaigns.subscriptions import CampaignSubscription
 from graph.campaigns.types import Campaign
+from graph.clients.mutations import ClientMutation
+from graph.clients.types import ApiClient
 from graph.descriptions import describe
 from graph.engagement.mutations import EngagementMutation
+from graph.engagement.subscriptions import EngagementSubscription
 from graph.engagement.types import Comment, Reaction, Share
 from graph.errors import Masking
 from graph.impressions.mutations import ImpressionMutation
 from graph.impressions.types import Impression
 from graph.limits import Limits
+from graph.live.queries import LiveQuery
 from graph.nodes import NodeQuery
 from graph.scalars import SCALARS
 from graph.workspaces import WorkspaceQuery
 
-Query = merge_types("Query", (NodeQuery, WorkspaceQuery, CampaignQuery))
-Mutation = merge_types("Mutation", (BrandMutation, CampaignMutation, ImpressionMutation, EngagementMutation))
+Query = merge_types("Query", (NodeQuery, WorkspaceQuery, CampaignQuery, LiveQuery))
+Mutation = merge_types(
+    "Mutation", (BrandMutation, CampaignMutation, ImpressionMutation, EngagementMutation, ClientMutation)
+)
+Subscription = merge_types("Subscription", (EngagementSubscription, CampaignSubscription))
 
 
 class Schema(strawberry.Schema):
@@ -34,7 +42,8 @@ class Schema(strawberry.Schema):
 schema = Schema(
     query=Query,
     mutation=Mutation,
-    types=[Campaign, Impression, Reaction, Share, Comment],
+    subscription=Subscription,
+    types=[ApiClient, Campaign, Impression, Reaction, Share, Comment],
     config=StrawberryConfig(scalar_map=SCALARS),
     extensions=[Access, Limits, Masking],
 )

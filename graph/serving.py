@@ -8,8 +8,9 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
 import structlog
 import uvicorn
@@ -22,8 +23,13 @@ from graph.opening import database_at
 from graph.settings import Settings, SettingsError, make_data_dir
 from graph.tokens import make_token
 from jobs import demo
+from jobs.sequencer import settle_epoch
 
 GRACE_SECONDS = 10
+PING_SECONDS, PONG_SECONDS = 10, 15
+"""A WebSocket whose other side has vanished is closed after these together."""
+STALLED_MILLISECONDS = 15_000
+"""How long a client may take nothing of what it is sent."""
 BACKLOG = 2048
 
 log = structlog.get_logger("groundswell.serve")
@@ -34,14 +40,15 @@ def serve(settings: Settings, *, with_demo: bool) -> None:
     configure_logging(settings.log_level)
     stopping = _Stopping()
     # What can be said at once is said at once: before a database is started.
-    with _only_one(settings), _listening(settings) as listener:
+    with _only_one(settings), listening(settings) as listener:
         settings.signing_secret()
         with database_at(settings) as url:
             before, after = asyncio.run(upgrade(url))
             if before != after:
                 log.info("migrated", revision=after)
+            asyncio.run(settle_epoch(settings.live_database_url or url))
             loaded = asyncio.run(_load_demo(url)) if with_demo else False
-            server = _server(settings, url)
+            server = server_of(settings, url)
             listener.listen(BACKLOG)  # from here on, whoever read the address is let in
             _welcome(settings, listener, with_demo=with_demo, loaded=loaded)
             _tune_garbage_collection()
@@ -58,7 +65,8 @@ def _tune_garbage_collection() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _server(settings: Settings, url: str) -> uvicorn.Server:
+def server_of(settings: Settings, url: str) -> uvicorn.Server:
+    """The server of a database, as it is run everywhere."""
     config = uvicorn.Config(
         build_app(settings, url),
         log_config=None,
@@ -66,8 +74,26 @@ def _server(settings: Settings, url: str) -> uvicorn.Server:
         server_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        ws="websockets-sansio",
+        ws_max_size=settings.frame_bytes,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
+        ws_per_message_deflate=False,  # small messages gain nothing, and each connection would keep a dictionary
     )
-    return uvicorn.Server(config)
+    return _Server(config)
+
+
+class _Server(uvicorn.Server):
+    """Tells the streams to connect elsewhere before it closes what is open."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops within the grace period."""
+        for server in self.servers:
+            server.close()  # whoever is told to connect again is not to come back here
+        app: Any = self.config.app
+        with suppress(TimeoutError):
+            await asyncio.wait_for(app.state.connections.stop(), GRACE_SECONDS / 2)
+        await super().shutdown(sockets)
 
 
 class _Stopping:
@@ -119,10 +145,14 @@ def _only_one(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """The settings' port, taken. Raises SettingsError."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Connections inherit it. Without it, one whose reader has stopped is never given up: closing waits for it.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MILLISECONDS)
         try:
             listener.bind((settings.host, settings.port))
         except OSError as error:

@@ -6,6 +6,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -15,6 +16,27 @@ _SCHEMES = ("postgres", "postgresql", "postgresql+asyncpg")
 
 class SettingsError(ValueError):
     """A setting makes no sense. The message is for the user."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one process bears."""
+
+    queue: int = 1_000
+    """Messages that a subscriber may be behind before it is told that it lags."""
+    per_connection: int = 100
+    """Subscriptions of a connection."""
+    per_client: int = 1_000
+    """Subscriptions and connections of a subject of a workspace, each."""
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How connections that stay open are treated. Times are seconds."""
+
+    allowed_origins: frozenset[str] = frozenset()
+    init_timeout: float = 10
+    ping_every: float = 12
 
 
 @dataclass(frozen=True)
@@ -41,6 +63,23 @@ class Settings:
     """DATABASE_POOL_OVERFLOW: connections that come and go beyond those."""
     pool_timeout: float
     """DATABASE_POOL_TIMEOUT: seconds that a request waits for a connection."""
+    live_database_url: str | None
+    """LIVE_DATABASE_URL: the same database by another way, for the two connections that listen and hold a lock. Needed where
+    DATABASE_URL leads through a pooler of transactions."""
+    live_keep: timedelta
+    """LIVE_KEEP_HOURS: how long live events are kept, and cursors can be resumed from."""
+    live_queue: int
+    """LIVE_QUEUE: messages that a subscriber may be behind before it is told that it lags."""
+    live_per_connection: int
+    """LIVE_PER_CONNECTION: subscriptions of a connection."""
+    live_per_client: int
+    """LIVE_PER_CLIENT: connections, and subscriptions, of a subject of a workspace in one process."""
+    frame_bytes: int
+    """WEBSOCKET_FRAME_BYTES: the longest message that a client may send."""
+    init_timeout: float
+    """WEBSOCKET_INIT_SECONDS: how long a connection may wait to say who it is."""
+    allowed_origins: frozenset[str]
+    """ALLOWED_ORIGINS: pages of these origins, separated by commas, may open streams. Those of the server's own always may."""
     log_level: str
     """LOG_LEVEL: debug, info, warning or error."""
 
@@ -66,6 +105,14 @@ class Settings:
             pool_size=_whole(environ, "DATABASE_POOL_SIZE", 10, least=1),
             pool_overflow=_whole(environ, "DATABASE_POOL_OVERFLOW", 10, least=0),
             pool_timeout=_whole(environ, "DATABASE_POOL_TIMEOUT", 10, least=1),
+            live_database_url=_database_url(environ.get("LIVE_DATABASE_URL"), "LIVE_DATABASE_URL"),
+            live_keep=timedelta(hours=_whole(environ, "LIVE_KEEP_HOURS", 7 * 24, least=1)),
+            live_queue=_whole(environ, "LIVE_QUEUE", 1_000, least=1),
+            live_per_connection=_whole(environ, "LIVE_PER_CONNECTION", 100, least=1),
+            live_per_client=_whole(environ, "LIVE_PER_CLIENT", 1_000, least=1),
+            frame_bytes=_whole(environ, "WEBSOCKET_FRAME_BYTES", 256 * 1024, least=1024),
+            init_timeout=_whole(environ, "WEBSOCKET_INIT_SECONDS", 10, least=1),
+            allowed_origins=_origins(environ.get("ALLOWED_ORIGINS") or ""),
             log_level=_level(environ.get("LOG_LEVEL") or "info"),
         )
         settings._check_together()
@@ -75,6 +122,14 @@ class Settings:
     def development(self) -> bool:
         """Whether tokens are signed with a secret made up here: then only this machine may ask."""
         return self.jwt_secret is None and self.jwks_url is None
+
+    def live_limits(self) -> Limits:
+        """What the live stream of a process bears."""
+        return Limits(self.live_queue, self.live_per_connection, self.live_per_client)
+
+    def manners(self) -> Manners:
+        """How connections that stay open are treated."""
+        return Manners(self.allowed_origins, self.init_timeout)
 
     def signing_secret(self) -> str | None:
         """The secret that signs tokens; the development secret where none is set; None where JWKS verifies."""
@@ -131,17 +186,17 @@ def _undamaged(path: Path) -> str:
     return secret
 
 
-def _database_url(given: str | None) -> str | None:
+def _database_url(given: str | None, name: str = "DATABASE_URL") -> str | None:
     if not given:
         return None
     scheme, separator, rest = given.partition("://")
     if not separator or scheme not in _SCHEMES:
-        raise SettingsError("DATABASE_URL must begin with postgresql://")
+        raise SettingsError(f"{name} must begin with postgresql://")
     try:
         _ = urlsplit(given).port
     except ValueError:
         raise SettingsError(
-            "DATABASE_URL is not a valid address: look at its port, and at / and @ in its password."
+            f"{name} is not a valid address: look at its port, and at / and @ in its password."
         ) from None
     place, _, query = rest.partition("?")
     # libpq says sslmode; asyncpg calls it ssl and knows the same values.
@@ -162,6 +217,15 @@ def _jwks_url(given: str | None) -> str | None:
     if url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname or "")):
         return given
     raise SettingsError("JWT_JWKS_URL must be an https:// address: whoever can change it on its way can sign tokens.")
+
+
+def _origins(given: str) -> frozenset[str]:
+    origins = frozenset(one.strip() for one in given.split(",") if one.strip())
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+            raise SettingsError(f"ALLOWED_ORIGINS must be like https://app.example.com; it holds {origin!r}.")
+    return origins
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:

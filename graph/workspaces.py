@@ -5,13 +5,15 @@ from typing import Any
 import strawberry
 
 from db.keyset import PageRequest
-from db.queries import brands, workspaces
+from db.queries import brands, clients, workspaces
 from graph.access import Actor as CredentialActor
 from graph.access import Scope, Viewer
 from graph.actors import Actor
 from graph.brands import Brand
+from graph.clients.types import ApiClient
 from graph.connections import After, Before, Connection, First, Last, connection
 from graph.context import Info
+from graph.errors import forbidden
 from graph.ids import Node, global_id
 from graph.selection import selection_of
 
@@ -36,6 +38,21 @@ class Workspace(Node):
             request,
             lambda fields: brands.listed(reads, fields, request),
             lambda: brands.count(reads),
+        )
+
+    @strawberry.field(description="The keys of partners and machines, newest first; needs the scope admin.")
+    async def api_clients(
+        self, info: Info, first: First = 20, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[ApiClient]:
+        if Scope.ADMIN not in info.context.viewer.scopes:
+            raise forbidden("Workspace.apiClients needs a token with the scope admin.")
+        reads, request = info.context.reads, PageRequest.of(first, after, last, before)
+        return await connection(
+            selection_of(info),
+            clients.NEWEST,
+            request,
+            lambda fields: clients.listed(reads, fields, request),
+            lambda: clients.count(reads),
         )
 
 

@@ -50,6 +50,12 @@ class Api:
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
 
+    async def stream(self, query: str, **variables: Any) -> str:
+        """All that a stream of events holds, once it has ended by itself."""
+        headers = {**self._headers, "accept": "text/event-stream"}
+        body = {"query": query, "variables": variables}
+        return (await self.client.post("/graphql", json=body, headers=headers)).text
+
     async def error(self, query: str, **variables: Any) -> tuple[str, str]:
         """Code and message of the only error of an answer."""
         [error] = (await self.ask(query, **variables))["errors"]

@@ -28,6 +28,7 @@ from db.keyset import Order, Page, PageRequest, page
 from db.models.campaigns import WITHOUT_DATE, Campaign, CampaignStatus
 from db.models.metrics import CampaignTotals
 from db.queries.columns import pick
+from db.queries.live import outbox
 
 NEEDS = {
     "brand": (Campaign.brand_id,),
@@ -164,6 +165,7 @@ async def change(transaction: Transaction, campaign_id: int, values: Mapping[str
         .where(Campaign.workspace_id == transaction.workspace, Campaign.id == campaign_id)
         .values(updated_at=datetime.now(UTC), **values)
     )
+    await outbox.numbers_changed(transaction, [campaign_id])
 
 
 async def has_spent(transaction: Transaction, campaign_id: int) -> bool:

@@ -16,6 +16,12 @@ strawberry.enum(
 )
 strawberry.enum(AudienceAction, name="AudienceAction", description="What a person may have done on a campaign.")
 
+TYPE_NAMES = {
+    kind: {EngagementType.COMMENT: "Comment", EngagementType.SHARE: "Share"}.get(kind, "Reaction")
+    for kind in EngagementType
+}
+"""Which type of the graph shows an engagement of each type."""
+
 
 @strawberry.enum(description="The order of a list of comments.")
 class CommentOrder(StrEnum):

@@ -13,6 +13,7 @@ from strawberry.http.ides import GraphQL_IDE
 from db.engine import Database
 from graph.access import Authenticator
 from graph.context import Context
+from graph.live.hub import Live
 from graph.schema import schema
 
 STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
@@ -22,8 +23,11 @@ STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
 class GraphQLView(GraphQL[Context, None]):
     """The endpoint. A bad credential is answered with 401 before anything of the operation is looked at."""
 
-    def __init__(self, database: Database, authenticator: Authenticator, ide: GraphQL_IDE | None = "graphiql") -> None:
+    def __init__(
+        self, database: Database, authenticator: Authenticator, live: Live, ide: GraphQL_IDE | None = "graphiql"
+    ) -> None:
         super().__init__(schema, graphql_ide=ide, subscription_protocols=())
+        self._live = live
         self._database = database
         self._authenticator = authenticator
 
@@ -41,7 +45,7 @@ class GraphQLView(GraphQL[Context, None]):
     async def get_context(self, request: Any, response: Any) -> Context:
         """Who asks. Raises UNAUTHENTICATED for a credential that is not good."""
         viewer = await self._authenticator.viewer(request.headers.get("authorization"))
-        return Context(self._database, viewer)
+        return Context(self._database, viewer, self._live)
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the operation and ends its snapshot, whatever came of it."""

@@ -64,7 +64,7 @@ async def test_an_upgrade_of_what_is_new_does_nothing(database_url: str) -> None
 async def test_every_table_is_protected_even_from_its_owner(database_url: str) -> None:
     unprotected = """SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
       AND relname <> 'alembic_version' AND NOT (relrowsecurity AND relforcerowsecurity
-        AND (SELECT count(*) FROM pg_policy WHERE polrelid = pg_class.oid) = 2)"""
+        AND (SELECT count(*) FROM pg_policy WHERE polrelid = pg_class.oid AND polname <> relname || '_granted') = 2)"""
     assert await ask(database_url, unprotected) == [[]]
 
 
@@ -81,14 +81,30 @@ async def test_every_index_starts_with_the_workspace(database_url: str) -> None:
       JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
       WHERE c.relnamespace = 'public'::regnamespace AND a.attname <> 'workspace_id' ORDER BY 1"""
     assert await ask(database_url, without) == [
-        [("alembic_version_pkc",), ("workspaces_key_key",), ("workspaces_pkey",)]
+        [
+            ("alembic_version_pkc",),
+            ("api_clients_secret_hash_key",),  # a credential is looked up before its workspace is known
+            ("live_head_pkey",),
+            ("live_log_pkey",),  # one order for the whole database, which whoever follows it reads in this order
+            ("outbox_pkey",),
+            ("workspaces_key_key",),
+            ("workspaces_pkey",),
+        ]
+    ]
+
+
+async def test_restricted_clients_cannot_name_what_is_not_theirs(database_url: str) -> None:
+    closed = """SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+      AND NOT has_table_privilege('groundswell_partner', oid, 'SELECT, INSERT, UPDATE, DELETE') ORDER BY 1"""
+    assert await ask(database_url, closed) == [
+        [("alembic_version",), ("api_clients",), ("import_runs",), ("import_waiting",)]
     ]
 
 
 async def test_the_roles_can_neither_log_in_nor_bypass(database_url: str) -> None:
     roles = """SELECT rolname, rolcanlogin, rolsuper, rolbypassrls FROM pg_roles WHERE rolname LIKE 'groundswell%' ORDER BY 1"""
     assert await ask(database_url, roles) == [
-        [("groundswell_app", False, False, False), ("groundswell_system", False, False, False)]
+        [(role, False, False, False) for role in ("groundswell_app", "groundswell_partner", "groundswell_system")]
     ]
 
 

@@ -15,7 +15,7 @@ from tests.facts import create_campaign
 
 ROOT_FIELDS = {
     f"{kind}.{name}": field
-    for kind in ("Query", "Mutation")
+    for kind in ("Query", "Mutation", "Subscription")
     for name, field in schema._schema.type_map[kind].fields.items()  # type: ignore[attr-defined]
 }
 
@@ -49,15 +49,29 @@ def test_the_table_names_every_root_field_and_no_other() -> None:
     assert set(REQUIRED) == set(ROOT_FIELDS)
 
 
-@pytest.mark.parametrize("coordinate", sorted(ROOT_FIELDS))
+ANSWERED = sorted(coordinate for coordinate in ROOT_FIELDS if not coordinate.startswith("Subscription."))
+STREAMED = sorted(set(ROOT_FIELDS) - set(ANSWERED))
+
+
+@pytest.mark.parametrize("coordinate", STREAMED)
+async def test_a_stream_needs_a_token_and_its_scope(api: Api, coordinate: str) -> None:
+    assert '"code":"UNAUTHENTICATED"' in await api.as_(None).stream(call(coordinate))
+    others = [scope.lower() for scope in Scope if scope not in REQUIRED[coordinate] and scope != Scope.ENGAGE]
+    refused = await api.as_(token(scopes=others)).stream(call(coordinate))
+    assert f"{coordinate} needs a token with the scope live" in refused
+    assert '"code":"FORBIDDEN"' in refused
+    for scope in REQUIRED[coordinate]:
+        let_in = await api.as_(token(scopes=[scope.lower()])).stream(call(coordinate))
+        assert '"code":"NOT_FOUND"' in let_in or '"code":"BAD_USER_INPUT"' in let_in
+
+
+@pytest.mark.parametrize("coordinate", ANSWERED)
 async def test_nobody_gets_nothing(api: Api, coordinate: str) -> None:
     code, _ = await api.as_(None).error(call(coordinate))
     assert code == "UNAUTHENTICATED"
 
 
-@pytest.mark.parametrize(
-    "coordinate", sorted(set(ROOT_FIELDS) - {c for c, scopes in REQUIRED.items() if scopes == ANY})
-)
+@pytest.mark.parametrize("coordinate", sorted(set(ANSWERED) - {c for c, scopes in REQUIRED.items() if scopes == ANY}))
 async def test_a_field_needs_its_scope(api: Api, coordinate: str) -> None:
     others = [scope.lower() for scope in Scope if scope not in REQUIRED[coordinate] and scope != Scope.ENGAGE]
     code, message = await api.as_(token(scopes=others)).error(call(coordinate))

@@ -50,9 +50,19 @@ PLACES = {
     "ImpressionUpdateInput.id": "mutation ($id: ID!) { updateImpressions(input: {updates: [{id: $id, clickedAt: "
     '"2026-03-01T00:00:00Z"}]}) { accepted rejected { code message field } } }',
 }
+STREAMS = {
+    "Subscription.engagements(campaignIds:)": "subscription ($id: ID!) { engagements(campaignIds: [$id]) { cursor } }",
+    "Subscription.campaignMetrics(campaignId:)": "subscription ($id: ID!) { campaignMetrics(campaignId: $id) { at } }",
+}
+PLACES |= {
+    "CreateApiClientInput.campaignIds": 'mutation ($id: ID!) { createApiClient(input: {name: "X", scopes: [READ], '
+    "campaignIds: [$id]}) { secret userErrors { code message field } } }",
+    "RevokeApiClientInput.id": "mutation ($id: ID!) { revokeApiClient(input: {id: $id}) "
+    "{ apiClient { id } userErrors { code message field } } }",
+}
 KINDS = {
-    "Query.node(id:)": ("Campaign", "Brand", "Impression", "Workspace", "Reaction", "Share", "Comment"),
-    "Query.nodes(ids:)": ("Campaign", "Brand", "Impression", "Workspace", "Reaction", "Share", "Comment"),
+    "Query.node(id:)": ("Campaign", "Brand", "Impression", "Workspace", "Reaction", "Share", "Comment", "ApiClient"),
+    "Query.nodes(ids:)": ("Campaign", "Brand", "Impression", "Workspace", "Reaction", "Share", "Comment", "ApiClient"),
     "Query.campaign(id:)": ("Campaign",),
     "CampaignFilter.brandId": ("Brand",),
     "CreateCampaignInput.brandId": ("Brand",),
@@ -70,6 +80,8 @@ KINDS = {
     "AddCommentInput.parentId": ("Comment",),
     "EditCommentInput.id": ("Comment",),
     "DeleteCommentInput.id": ("Comment",),
+    "CreateApiClientInput.campaignIds": ("Campaign",),
+    "RevokeApiClientInput.id": ("ApiClient",),
 }
 
 
@@ -89,7 +101,7 @@ def places_that_take_an_id() -> set[str]:
 @pytest.fixture
 async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
     """Ids of things of the other workspace."""
-    theirs = api.as_(token(workspace="other"))
+    theirs = api.as_(token(workspace="other", scopes=("read", "write", "ingest", "admin")))
     brand = await theirs.data('mutation { createBrand(input: {name: "Theirs"}) { brand { id } } }')
     campaign_id = await create_campaign(theirs, key="theirs", brandId=brand["createBrand"]["brand"]["id"])
     await record(theirs, campaign_id, [{"key": "theirs", "occurredAt": at()}])
@@ -97,7 +109,11 @@ async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
         "query ($id: ID!) { viewer { workspace { id } } campaign(id: $id) { impressions { nodes { id } } } }",
         id=campaign_id,
     )
+    client = await theirs.data(
+        'mutation { createApiClient(input: {name: "Theirs", scopes: [READ]}) { apiClient { id } } }'
+    )
     return {
+        "ApiClient": client["createApiClient"]["apiClient"]["id"],
         "Campaign": campaign_id,
         "Brand": brand["createBrand"]["brand"]["id"],
         "Impression": answer["campaign"]["impressions"]["nodes"][0]["id"],
@@ -109,6 +125,7 @@ async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
 
 
 MISSING = {
+    "ApiClient": encode("ApiClient", 999999),
     "Campaign": "Q2FtcGFpZ246OTk5OTk5",
     "Brand": "QnJhbmQ6OTk5OTk5",
     "Impression": "SW1wcmVzc2lvbjo5OTk5OTk=",
@@ -120,15 +137,24 @@ MISSING = {
 
 
 def test_every_place_that_takes_an_id_is_tried() -> None:
-    assert places_that_take_an_id() == set(PLACES)
+    assert places_that_take_an_id() == set(PLACES) | set(STREAMS)
 
 
 @pytest.mark.parametrize("place", sorted(PLACES))
 async def test_foreign_reads_as_missing(api: Api, foreign: dict[str, str], place: str) -> None:
+    api = api.as_(token(scopes=("read", "write", "ingest", "admin")))
     mine = {"mine": await create_campaign(api)} if "$mine" in PLACES[place] else {}
     for kind in KINDS[place]:
         hidden = await api.ask(PLACES[place], id=foreign[kind], **mine)
         assert hidden == await api.ask(PLACES[place], id=MISSING[kind], **mine)
+
+
+@pytest.mark.parametrize("place", sorted(STREAMS))
+async def test_what_is_foreign_is_streamed_as_missing(api: Api, foreign: dict[str, str], place: str) -> None:
+    api = api.as_(token(scopes=("live",)))
+    hidden = await api.stream(STREAMS[place], id=foreign["Campaign"])
+    assert '"code":"NOT_FOUND"' in hidden
+    assert hidden == await api.stream(STREAMS[place], id=MISSING["Campaign"])
 
 
 async def test_foreign_keys_are_free_and_find_nothing(api: Api, foreign: dict[str, str]) -> None:

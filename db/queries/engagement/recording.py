@@ -14,9 +14,11 @@ from db.errors import Problem, conflict, constraint_of, not_found
 from db.models.engagement import Engagement
 from db.models.engagement_items import NewEngagement
 from db.models.engagement_kinds import EngagementType
+from db.models.live import ChangeKind
 from db.queries import campaigns
 from db.queries.engagement import counting, placing
 from db.queries.engagement.counting import Fact
+from db.queries.live import outbox
 
 # In a race every round loses only to transactions that have committed since, so more than a few never happen.
 _ROUNDS = 50
@@ -87,10 +89,15 @@ async def _record(transaction: Transaction, fresh: Items) -> dict[int, Result]:
             placing.tally(new.values(), places.values())
             await _count(transaction, {row["position"]: fresh[row["position"]] for row in rows}, impressions, new)
             await placing.write(transaction, [*new.values(), *places.values()])
+            await outbox.append(transaction, [_added(row, fresh[row["position"]]) for row in rows])
             return results | {row["position"]: Recorded(row["id"], created=True) for row in rows}
         await transaction.run(text("ROLLBACK TO SAVEPOINT recording"))
         results = {position: result for position, result in results.items() if not _may_change(result)}
     raise RuntimeError("recording lost every race for its keys")
+
+
+def _added(row: Mapping[str, Any], item: NewEngagement) -> outbox.Change:
+    return outbox.engagement(ChangeKind.ADDED, item.campaign_id, row["id"], item.type)
 
 
 def _sorted(items: Items, name: str) -> list[int]:

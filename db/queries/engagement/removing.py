@@ -9,9 +9,11 @@ from db.engine import Transaction
 from db.errors import Problem, Refused, conflict, not_found
 from db.models.engagement import Engagement
 from db.models.engagement_kinds import EngagementType
+from db.models.live import ChangeKind
 from db.queries import campaigns
 from db.queries.engagement import counting, placing
 from db.queries.engagement.counting import Fact
+from db.queries.live import outbox
 
 Actor: TypeAlias = tuple[str, str | None, str | None]
 """User, kind of profile, profile."""
@@ -52,6 +54,7 @@ async def take_back(transaction: Transaction, campaign_id: int, kind: Engagement
     if not await _delete(transaction, row.id):
         return False  # somebody else was faster
     await counting.removed(transaction, _fact(row), impressions, {})
+    await _tell(transaction, ChangeKind.REMOVED, row)
     return True
 
 
@@ -67,6 +70,7 @@ async def delete_comment(transaction: Transaction, comment_id: int, allowed: All
     threads = {row.campaign_id: -1} if placing.take_out(places[comment_id]) else {}
     await placing.write(transaction, list(places.values()))
     await counting.removed(transaction, _fact(row), impressions, threads)
+    await _tell(transaction, ChangeKind.REMOVED, row)
 
 
 async def edit_comment(transaction: Transaction, comment_id: int, body: str, allowed: Allowed) -> None:
@@ -77,6 +81,7 @@ async def edit_comment(transaction: Transaction, comment_id: int, body: str, all
     if row.body != body:
         values = {"body": body, "edited_at": func.now(), "updated_at": func.now()}
         await transaction.run(update(Engagement).where(*_is(transaction, comment_id)).values(values))
+        await _tell(transaction, ChangeKind.EDITED, row)
 
 
 NO_SUCH_COMMENT = not_found("No such comment.", "id")
@@ -107,6 +112,10 @@ async def _delete(transaction: Transaction, engagement_id: int) -> bool:
     stands = Engagement.deleted_at.is_(None)
     deleted = update(Engagement).where(*_is(transaction, engagement_id), stands)
     return await transaction.run(deleted.values(deleted_at=func.now(), updated_at=func.now())) == 1
+
+
+async def _tell(transaction: Transaction, kind: ChangeKind, row: Any) -> None:
+    await outbox.append(transaction, [outbox.engagement(kind, row.campaign_id, row.id, EngagementType(row.type))])
 
 
 def _fact(row: Any) -> Fact:

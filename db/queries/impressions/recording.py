@@ -12,6 +12,7 @@ from db.engine import Transaction
 from db.models.impression_items import ImpressionState, NewImpression
 from db.queries import campaigns, rollups
 from db.queries.impressions.counting import counters
+from db.queries.live import outbox
 
 # In a race every round loses only to transactions that have committed since, so more than a few never happen.
 _ROUNDS = 50
@@ -61,6 +62,7 @@ async def record(transaction: Transaction, items: Sequence[NewImpression]) -> Ou
     await _complete(transaction, first.values())
     fresh = await _insert_fresh(transaction, first)
     await rollups.add(transaction, fresh)
+    await outbox.numbers_changed(transaction, fresh.totals())
     accepted = sum(int(counts.get("impressions", 0)) for counts in fresh.buckets.values())
     return Outcome(accepted, len(items) - accepted)
 

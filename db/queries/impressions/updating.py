@@ -14,6 +14,7 @@ from db.models.impression_items import ImpressionChange, ImpressionState
 from db.models.impressions import Impression
 from db.queries import campaigns, rollups
 from db.queries.impressions.counting import counters
+from db.queries.live import outbox
 
 _COLUMNS = {
     "is_viewable": "boolean",
@@ -122,6 +123,7 @@ async def _write(transaction: Transaction, changed: Sequence[tuple[Any, Impressi
         before = counters(row.is_unique, _state(row), engaged=engaged)
         deltas.add(row.campaign_id, row.occurred_at, ((name, -amount) for name, amount in before))
     await rollups.add(transaction, deltas)
+    await outbox.numbers_changed(transaction, deltas.totals())
 
 
 _UPDATE = text(

@@ -1,0 +1,253 @@
+"""Operations of connections that stay open: checked, and answered by one message or by a stream of them."""
+
+import inspect
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import orjson
+import strawberry
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    create_source_event_stream,
+    parse,
+    validate,
+)
+from strawberry.types import ExecutionContext
+
+from db.engine import Database
+from graph.access import Access, Viewer
+from graph.context import Context
+from graph.errors import bad_input, limit_reached, shown
+from graph.limits import Limits
+from graph.live.groups import Group, Groups
+from graph.live.hub import Live
+from graph.live.mailbox import Mailbox, Message
+from graph.live.operation import Answerer, Operation, patiently
+from graph.live.sources import Events, Source
+
+_DOCUMENTS = 500
+_MOST_TOKENS = 20_000
+
+
+class Refused(Exception):
+    """An operation cannot run, or its stream has ended with errors."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = errors
+
+    @property
+    def formatted(self) -> list[Any]:
+        """The errors as an answer holds them."""
+        return [error.formatted for error in self.errors]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asks for."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    extensions: dict[str, Any] = field(default_factory=dict)
+    resume_after: str | None = None
+    """The cursor that the transport knows to be the last one seen."""
+    may_change: bool = True
+    """Whether it may be a mutation: not by GET."""
+
+    @classmethod
+    def of(cls, given: Any, **further: Any) -> "Request":
+        """The request that a decoded body means. Raises BAD_USER_INPUT."""
+        if not isinstance(given, dict) or not isinstance(given.get("query"), str):
+            raise bad_input("Send an object with a query.")
+        name, variables, extensions = (given.get(key) for key in ("operationName", "variables", "extensions"))
+        if name is not None and not isinstance(name, str):
+            raise bad_input("operationName must be a text.")
+        for key, value in (("variables", variables), ("extensions", extensions)):
+            if value is not None and not isinstance(value, dict):
+                raise bad_input(f"{key} must be an object.")
+        return cls(given["query"], name or None, variables or {}, extensions or {}, **further)
+
+
+class Streams:
+    """Runs operations. Subscriptions that ask the same share their answers."""
+
+    def __init__(self, database: Database, live: Live, schema: strawberry.Schema) -> None:
+        self.live = live
+        self.groups = Groups()
+        self._database = database
+        self._schema = schema
+        self._documents: OrderedDict[str, DocumentNode] = OrderedDict()
+
+    async def run(self, viewer: Viewer, request: Request) -> AsyncGenerator[Message]:
+        """The messages of an operation. Raises Refused where it may not run, and where its stream ends with an error."""
+        try:
+            document = self.document(request)
+            kind = _kind(document, request.operation_name)
+            if kind == OperationType.MUTATION and not request.may_change:
+                raise bad_input("A mutation is not for GET.")
+            if kind != OperationType.SUBSCRIPTION:
+                yield Message(await self._answer(viewer, request))
+                return
+            with self._counted(viewer):
+                async with aclosing(self._subscribe(viewer, request, document)) as messages:
+                    async for message in messages:
+                        yield message
+        except GraphQLError as error:
+            raise Refused([shown(error, request.operation_name)]) from None
+
+    def document(self, request: Request) -> DocumentNode:
+        """The document of a request, valid. Raises Refused, and what parsing raises."""
+        text = request.query
+        known = self._documents.get(text)
+        if known is not None:
+            self._documents.move_to_end(text)
+            return known
+        document = parse(text, max_tokens=_MOST_TOKENS)
+        errors = validate(self._schema._schema, document)  # noqa: SLF001 - graphql-core's schema has no public name
+        if errors:
+            raise Refused([shown(error, None) for error in errors])
+        self._documents[text] = document
+        if len(self._documents) > _DOCUMENTS:
+            self._documents.popitem(last=False)
+        return document
+
+    async def _answer(self, viewer: Viewer, request: Request) -> str:
+        context = Context(self._database, viewer, self.live)
+        try:
+            result = await self._schema.execute(
+                request.query,
+                variable_values=request.variables,
+                context_value=context,
+                operation_name=request.operation_name,
+                operation_extensions=request.extensions,
+            )
+        finally:
+            await context.close()
+        formatted = ExecutionResult(result.data, result.errors, result.extensions or None).formatted
+        return orjson.dumps(formatted).decode()
+
+    @contextmanager
+    def _counted(self, viewer: Viewer) -> Iterator[None]:
+        subject, counts = (viewer.workspace_id, viewer.subject), self.live.subscriptions
+        if counts[subject] >= self.live.limits.per_client:
+            raise limit_reached(f"At most {self.live.limits.per_client:,} subscriptions at a time.")
+        counts[subject] += 1
+        try:
+            yield
+        finally:
+            counts[subject] -= 1
+            if not counts[subject]:
+                del counts[subject]
+
+    async def _subscribe(self, viewer: Viewer, request: Request, document: DocumentNode) -> AsyncGenerator[Message]:
+        schema = self._schema._schema  # noqa: SLF001
+        operation = Operation(schema, request.query, document, request.operation_name, request.variables)
+        source = await self._source(viewer, request, operation)
+        answerer = Answerer(self._database, self.live, viewer, operation)
+        identity = (operation.identity(), viewer.workspace_id, viewer.restricted_to)
+
+        def group() -> Group:
+            return self.groups.of(identity, lambda: Group(self.live.hub, answerer, source))
+
+        messages = self._events(source, answerer, group) if isinstance(source, Events) else self._values(group())
+        async with aclosing(messages):
+            async for message in messages:
+                yield message
+
+    async def _events(
+        self, source: Events, answerer: Answerer, group_of: Callable[[], Group]
+    ) -> AsyncGenerator[Message]:
+        """What stands after the source's position: from history up to where the group is, and then as it comes."""
+        position = source.after
+        if position is not None:
+            async for page in _past(source, answerer, position, None):
+                position = page.reaches
+                for message in page.messages:
+                    yield message
+        group = group_of()
+        begins = group.position if position is None else position
+        mailbox = Mailbox(self.live.limits.queue, answerer.cursor(begins))
+        with group.joined(mailbox):
+            if begins < group.position:
+                async for page in _past(source, answerer, begins, group.position):
+                    begins = page.reaches
+                    for message in page.messages:
+                        yield message
+                mailbox.begin_after(answerer.cursor(begins))
+            while True:
+                message = await mailbox.get()
+                if message.position is not None and message.position > begins:
+                    yield message
+
+    async def _values(self, group: Group) -> AsyncGenerator[Message]:
+        """The value of a gauge, and every one that comes after it."""
+        mailbox = Mailbox(self.live.limits.queue, None)
+        with group.joined(mailbox):
+            while True:
+                yield await mailbox.get()
+
+    async def _source(self, viewer: Viewer, request: Request, operation: Operation) -> Source:
+        context = Context(self._database, viewer, self.live)
+        context.streams, context.resume_after = True, request.resume_after
+        try:
+            self._check(request, operation, context)
+            executor = operation.executor(context)
+            if isinstance(executor, list):
+                raise Refused([shown(error, operation.name) for error in executor])
+            made = create_source_event_stream(executor)
+            found: Any = (await made) if inspect.isawaitable(made) else made
+        finally:
+            await context.close()
+        if isinstance(found, ExecutionResult):
+            raise Refused([shown(error, operation.name) for error in found.errors or ()])
+        source: Source = found
+        return source
+
+    def _check(self, request: Request, operation: Operation, context: Context) -> None:
+        execution = ExecutionContext(
+            query=request.query,
+            schema=self._schema,
+            allowed_operations=(),
+            context=context,
+            variables=request.variables,
+            provided_operation_name=request.operation_name,
+        )
+        execution.graphql_document = operation.document
+        for check in (Access(), Limits()):
+            check.execution_context = execution
+            refusal = check.refusal()
+            if refusal is not None:
+                raise refusal
+
+
+@dataclass(frozen=True)
+class _Page:
+    messages: list[Message]
+    reaches: int
+    """The position up to which nothing is left out."""
+
+
+async def _past(source: Events, answerer: Answerer, after: int, upto: int | None) -> AsyncGenerator[_Page]:
+    """History, page by page."""
+    is_last = False
+    while not is_last:
+        entries, after, is_last = await patiently(partial(source.history, after, upto))
+        wanted = source.wanted(entries)
+        yield _Page(await answerer.messages(wanted) if wanted else [], after)
+
+
+def _kind(document: DocumentNode, name: str | None) -> OperationType:
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    named = [node for node in operations if name is None or (node.name is not None and node.name.value == name)]
+    if not named:
+        raise bad_input("The document has no operation." if name is None else f"There is no operation named {name!r}.")
+    return named[0].operation
