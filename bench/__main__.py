@@ -1,10 +1,10 @@
-"""``python -m bench [ingest | metrics | threads]``: everything without an argument."""
+"""``python -m bench [ingest | metrics | threads | soak]``: everything without an argument."""
 
 import sys
 
-from bench import ingest, metrics, threads
+from bench import ingest, metrics, soak, threads
 
-BENCHES = {"ingest": ingest.main, "metrics": metrics.main, "threads": threads.main}
+BENCHES = {"ingest": ingest.main, "metrics": metrics.main, "threads": threads.main, "soak": soak.main}
 
 
 def main(arguments: list[str]) -> int:

@@ -33,7 +33,7 @@ def embedded(folder: Path) -> Iterator[str]:
 
 def token(workspace: str) -> str:
     """A token for the benchmark's servers."""
-    scopes = ("read", "write", "ingest")
+    scopes = ("read", "write", "ingest", "live", "admin")
     return make_token(SECRET, subject="bench", workspace=workspace, scopes=scopes, ttl=timedelta(hours=2))
 
 
@@ -63,12 +63,13 @@ def serving(url: str) -> Iterator[str]:
     environment = os.environ | {"DATABASE_URL": url, "JWT_SECRET": SECRET}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield _address(process)
+            yield address_of(process)
         finally:
             process.terminate()
 
 
-def _address(process: "subprocess.Popen[str]") -> str:
+def address_of(process: "subprocess.Popen[str]") -> str:
+    """The address that a server prints once it answers."""
     for line in process.stdout or ():
         match = re.search(r"http://\S+:\d+", line)
         if match is not None:

@@ -70,5 +70,6 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     routes = [Route("/", home), *health.routes, Route("/graphql", door), WebSocketRoute("/graphql", door)]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
+    app.state.clients = authenticator.clients
     app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer
     return app

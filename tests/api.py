@@ -11,6 +11,7 @@ import jwt
 
 from db.engine import Database
 from graph.app import build_app
+from graph.clients.directory import Clients
 from graph.settings import Settings
 
 SECRET = "a secret that only the tests know, 32 bytes long"
@@ -27,14 +28,16 @@ def token(workspace: str = "test", scopes: Sequence[str] = EVERYTHING, **claims:
 class Api:
     """A client of the application, bound to a token."""
 
-    def __init__(self, client: httpx.AsyncClient, database: Database, credential: str | None) -> None:
+    def __init__(self, client: httpx.AsyncClient, state: Any, credential: str | None) -> None:
         self.client = client
-        self.database = database
+        self._state = state
+        self.database: Database = state.database
+        self.clients: Clients = state.clients
         self._headers = {} if credential is None else {"authorization": f"Bearer {credential}"}
 
     def as_(self, credential: str | None) -> "Api":
         """The same application, asked by somebody else."""
-        return Api(self.client, self.database, credential)
+        return Api(self.client, self._state, credential)
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The whole answer: data, errors."""
@@ -71,4 +74,4 @@ async def build(database_url: str, data_dir: Path) -> AsyncIterator[Api]:
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://test") as client,
     ):
-        yield Api(client, app.state.database, token())
+        yield Api(client, app.state, token())

@@ -19,12 +19,13 @@ HEADERS = {
 
 
 def part(content: str) -> str:
-    """One part."""
-    return f"--graphql\r\nContent-Type: application/json\r\n\r\n{content}\r\n"
+    """One part, and the boundary behind it: clients take a part for complete once they have seen that."""
+    return f"\r\nContent-Type: application/json\r\n\r\n{content}\r\n--graphql"
 
 
 HEARTBEAT = part("{}")
-END = "--graphql--\r\n"
+BEGIN = f"--graphql{HEARTBEAT}"
+END = "--\r\n"
 
 
 async def answer(
@@ -39,7 +40,7 @@ async def answer(
     """A connection for one operation."""
     stream = Stream(receive, send, HEADERS)
     with connections.opened(viewer, stream.end):
-        await stream.run(_frames(streams, viewer, request), HEARTBEAT, every, _last)
+        await stream.run(_frames(streams, viewer, request), HEARTBEAT, every, _last, first=BEGIN)
 
 
 async def _frames(streams: Streams, viewer: Viewer, request: Request) -> Frames:

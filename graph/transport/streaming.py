@@ -48,16 +48,18 @@ class Stream:
         if not self._over.done():
             self._over.set_result(ending)
 
-    async def run(self, frames: Frames, heartbeat: str, every: float, last: Callable[[Ending], str]) -> None:
+    async def run(
+        self, frames: Frames, heartbeat: str, every: float, last: Callable[[Ending], str], first: str | None = None
+    ) -> None:
         """Sends the frames until there are no more, the client leaves or it is ended, which ``last`` puts into words."""
         headers = [(name.lower().encode(), value.encode()) for name, value in self._headers.items()]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         # The client learns at once that it is connected.
-        await self._write(heartbeat)
+        await self._write(heartbeat if first is None else first)
         tasks = [asyncio.create_task(work) for work in (self._all(frames), self._left(), self._beat(heartbeat, every))]
         try:
-            first: list[asyncio.Future[Any]] = [self._over, *tasks[:2]]
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[Any]] = [self._over, *tasks[:2]]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()

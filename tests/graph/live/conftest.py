@@ -37,6 +37,6 @@ async def server(
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         credential = token(scopes=LIVE)
         async with httpx.AsyncClient(base_url=address, timeout=30) as client:
-            yield Server(address, app.state, Api(client, app.state.database, credential), uvicorn, credential)
+            yield Server(address, app.state, Api(client, app.state, credential), uvicorn, credential)
         uvicorn.should_exit = True
         await running

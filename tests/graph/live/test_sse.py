@@ -141,7 +141,7 @@ async def test_the_multipart_fallback(server: Server) -> None:
     accept = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json"
     async with server.sse(ENGAGEMENTS, accept=accept, ids=[campaign], after=cursor) as lines:
         assert lines.response.headers["content-type"].startswith('multipart/mixed; boundary="graphql"')
-        found = [await lines.line() for _ in range(9)]
+        found = [await lines.line() for _ in range(8)]
     assert found[:5] == ["--graphql", "Content-Type: application/json", "", "{}", "--graphql"]
     assert json.loads(found[7])["payload"]["data"]["engagements"]["type"] == "LIKE"
 
