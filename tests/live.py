@@ -38,14 +38,14 @@ class Socket:
             if message["type"] != "ping":
                 return message
 
-    async def subscribe(self, query: str, id: str = "1", **variables: Any) -> None:  # noqa: A002
+    async def subscribe(self, query: str, name: str = "1", /, **variables: Any) -> None:
         """Starts an operation."""
-        await self.send(id=id, type="subscribe", payload={"query": query, "variables": variables})
+        await self.send(id=name, type="subscribe", payload={"query": query, "variables": variables})
 
-    async def payload(self, id: str = "1") -> Any:  # noqa: A002
+    async def payload(self, name: str = "1") -> Any:
         """The next result of an operation."""
         message = await self.next()
-        assert (message["id"], message["type"]) == (id, "next"), message
+        assert (message["id"], message["type"]) == (name, "next"), message
         return message["payload"]
 
     async def event(self) -> Any:

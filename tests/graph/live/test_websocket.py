@@ -158,7 +158,7 @@ async def test_there_are_so_many_operations_on_a_connection(server: Server) -> N
     campaign = await create_campaign(server.api)
     async with server.socket() as socket:
         for number in range(4):
-            await socket.subscribe(ENGAGEMENTS, id=str(number), ids=[campaign])
+            await socket.subscribe(ENGAGEMENTS, str(number), ids=[campaign])
         message = await socket.next()
     assert (message["id"], message["type"]) == ("3", "error")
     assert message["payload"][0]["message"] == "At most 3 operations at a time on a connection."
@@ -168,10 +168,10 @@ async def test_there_are_so_many_subscriptions_of_a_client(server: Server) -> No
     campaign = await create_campaign(server.api)
     async with server.socket() as one, server.socket() as other, server.socket(token("test", LIVE, sub="bob")) as bob:
         for number in range(3):
-            await one.subscribe(ENGAGEMENTS, id=str(number), ids=[campaign])
+            await one.subscribe(ENGAGEMENTS, str(number), ids=[campaign])
         assert await eventually(lambda: sum(server.state.live.subscriptions.values()) == 3)
         for number in range(3):
-            await other.subscribe(ENGAGEMENTS, id=str(number), ids=[campaign])
+            await other.subscribe(ENGAGEMENTS, str(number), ids=[campaign])
         [error] = await other.errors()
         assert (error["extensions"]["code"], error["message"]) == (
             "LIMIT_REACHED",
