@@ -1,10 +1,16 @@
-"""``python -m bench [ingest | metrics | threads | soak]``: everything without an argument."""
+"""``python -m bench [ingest | live | metrics | soak | threads]``: everything without an argument."""
 
 import sys
 
-from bench import ingest, metrics, soak, threads
+from bench import ingest, live, metrics, soak, threads
 
-BENCHES = {"ingest": ingest.main, "metrics": metrics.main, "threads": threads.main, "soak": soak.main}
+BENCHES = {
+    "ingest": ingest.main,
+    "live": live.main,
+    "metrics": metrics.main,
+    "soak": soak.main,
+    "threads": threads.main,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -20,8 +20,10 @@ def free_port() -> int:
 class Process:
     """One server process."""
 
-    def __init__(self, url: str, log: Path, **environment: str) -> None:
+    def __init__(self, url: str, log: Path, *, stock: bool = False, **environment: str) -> None:
         self.port = free_port()
+        serve = ["-c", "from graph.cli import main; main()", "serve", "--no-demo", "--port", str(self.port)]
+        self._command = [sys.executable, *(["-m", "bench.stock", url, str(self.port)] if stock else serve)]
         self.address = f"http://127.0.0.1:{self.port}"
         self._environment = os.environ | {"DATABASE_URL": url, "JWT_SECRET": SECRET, **environment}
         self._log = log
@@ -34,11 +36,9 @@ class Process:
 
     def start(self) -> None:
         """Starts it and waits until it answers."""
-        command = [sys.executable, "-c", "from graph.cli import main; main()"]
-        command += ["serve", "--no-demo", "--port", str(self.port)]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                command, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True
+                self._command, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True
             )
         address_of(self._process)
 

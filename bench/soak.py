@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -21,6 +22,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import psutil  # type: ignore[import-untyped]
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import make_url
 from websockets.asyncio.client import connect
@@ -30,6 +32,7 @@ from websockets.typing import Subprotocol
 from bench.fleet import Process
 from bench.server import embedded, token
 from db.changes import change
+from db.embedded import Embedded
 from db.engine import Database, Transaction, is_unavailable
 from db.models.engagement_items import NewEngagement
 from db.models.engagement_kinds import EngagementType
@@ -225,17 +228,26 @@ def _credential() -> dict[str, str]:
 class Trouble:
     """Kills servers and terminates backends while there is something to be lost."""
 
-    def __init__(self, url: str, fleet: list[Process], book: Book, every: float) -> None:
-        self._url, self._fleet, self._book, self._every = url, fleet, book, every
+    def __init__(
+        self, url: str, fleet: list[Process], book: Book, every: float, crash: Callable[[], None] | None
+    ) -> None:
+        self._url, self._fleet, self._book, self._every, self._crash = url, fleet, book, every, crash
         self._random = random.Random(7)
         self._killed = 0  # each in turn: the one that leads is among any two
 
     async def run(self) -> None:
         """Goes on until it is cancelled."""
         deeds = [self._kill_one, self._terminate_the_leader, self._terminate_some, self._restart]
+        if self._crash is not None:
+            deeds.append(self._crash_the_database)
         for number in range(10**6):
             await asyncio.sleep(self._random.uniform(0.5, 1.5) * self._every)
             await deeds[number % len(deeds)]()
+
+    async def _crash_the_database(self) -> None:
+        if self._crash is not None:
+            await asyncio.to_thread(self._crash)
+            self._book.accidents["databases crashed"] += 1
 
     async def _kill_one(self) -> None:
         await self._again(self._fleet[self._killed % len(self._fleet)], Process.kill)
@@ -270,9 +282,17 @@ _SOME = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'groundswe
 
 
 async def soak(
-    url: str, folder: Path, *, events: int, writers: int, subscribers: int, every: float, patience: float
+    url: str,
+    folder: Path,
+    *,
+    events: int,
+    writers: int,
+    subscribers: int,
+    every: float,
+    patience: float,
+    crash: Callable[[], None] | None = None,
 ) -> Book:
-    """Runs it all and answers the book."""
+    """Runs it all and answers the book. ``crash`` makes the database crash and start again."""
     database, book = Database(url), Book(events)
     workspace = await workspaces.create(database, "bench", "Bench", "UTC", "EUR")
     async with database.write(workspace) as transaction:
@@ -289,7 +309,7 @@ async def soak(
         cursor = answer.json()["data"]["liveCursor"]
     readers = [Subscriber(number, fleet, ids, cursor, book) for number in range(subscribers)]
     reading = [asyncio.create_task(reader.run()) for reader in readers]
-    trouble = asyncio.create_task(Trouble(plain, fleet, book, every).run())
+    trouble = asyncio.create_task(Trouble(plain, fleet, book, every, crash).run())
     shown = asyncio.create_task(_show(book, readers))
     try:
         await asyncio.gather(*(Writer(n, url, workspace, keys, book).run() for n in range(writers)))
@@ -325,6 +345,17 @@ async def _show(book: Book, readers: list[Subscriber]) -> None:
             await asyncio.sleep(0.2)
 
 
+def crash(folder: Path) -> None:
+    """Ends the embedded server without shutting it down, and starts it again: it recovers from its log."""
+    pid = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
+    postmaster = psutil.Process(pid)
+    postmaster.send_signal(signal.SIGQUIT)
+    with suppress(psutil.TimeoutExpired):
+        postmaster.wait(30)
+    with Embedded(folder):
+        pass  # it runs again, and others still use it
+
+
 def main(arguments: list[str]) -> int:
     """Exit code 0 if nothing was lost, repeated or out of order."""
     parser = argparse.ArgumentParser("bench soak", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -336,7 +367,8 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as url:
         began = time.monotonic()
         sizes = {"events": given.events, "writers": given.writers, "subscribers": given.subscribers}
-        book = asyncio.run(soak(url, Path(folder), **sizes, every=given.every, patience=300))
+        work = soak(url, Path(folder), **sizes, every=given.every, patience=300, crash=lambda: crash(Path(folder)))
+        book = asyncio.run(work)
     seconds = time.monotonic() - began
     print(f"\n{book.written:,} changes, {len(book.seen)} subscribers, {seconds:.0f} s")
     for name, number in sorted(book.accidents.items()):

@@ -71,6 +71,10 @@ class Context:
         await self._renew()
         return await change(self._database, self.viewer.workspace_id, work, self.viewer.restricted_to)
 
+    async def release(self) -> None:
+        """Gives the snapshot back: nothing is held between the events of a subscription."""
+        await self._renew()
+
     async def close(self) -> None:
         """Ends the operation and its snapshot. Nothing can be read afterwards."""
         self._over = True

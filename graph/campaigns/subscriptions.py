@@ -74,6 +74,7 @@ class CampaignSubscription:
             raise bad_input(f"intervalMs: {SHORTEST} to {LONGEST}; it is {interval}.")
         if not await campaigns.by_ids(info.context.reads, {"id"}, [key]):
             raise not_found("campaignId: there is no such campaign.")
+        await info.context.release()
         workspace_id = info.context.viewer.workspace_id
         subjects = ((workspace_id, Topic.ENGAGEMENTS, key), (workspace_id, Topic.NUMBERS, key))
         return Gauge(  # type: ignore[return-value]

@@ -93,6 +93,7 @@ class EngagementSubscription:
         context = info.context
         cursor = context.resume_after or after
         position = None if cursor is None else cursors.after(cursor, await log.head_of(context.reads))
+        await context.release()
         wanted = None if types is None else frozenset(kind.value for kind in types)
         return context.events(Topic.ENGAGEMENTS, keys, wanted, position)  # type: ignore[return-value]
 
