@@ -162,6 +162,25 @@ def migrate(data_dir: DataDir = None) -> None:
     )
 
 
+@app.command("renew-cursors")
+def renew_cursors(data_dir: DataDir = None) -> None:
+    """Makes all cursors of the live stream expire: after a copy of the database's files was put back.
+
+    Any other way to restore a database is noticed by itself.
+    """
+    from db.queries.live.sequencing import begin_epoch
+    from db.session import session
+    from graph.opening import database_at
+
+    async def run(url: str) -> None:
+        async with session(url, "groundswell renew-cursors") as own:
+            await begin_epoch(own)
+
+    with database_at(Settings.from_env(os.environ, data_dir=data_dir)) as url:
+        asyncio.run(run(url))
+    print("All cursors have expired. Whoever watches begins anew.")
+
+
 @app.command()
 def schema(
     check: Annotated[

@@ -194,7 +194,7 @@ def _welcome(settings: Settings, listener: socket.socket, *, with_demo: bool, lo
 
 
 def _offer_demo(secret: str, address: str) -> None:
-    scopes = ("read", "write", "ingest")
+    scopes = ("read", "write", "ingest", "live", "admin")
     token = make_token(secret, subject="developer", workspace="demo", scopes=scopes, ttl=timedelta(days=30))
     query = json.dumps({"query": "{ campaigns(first: 3) { nodes { name metrics { impressions clickThroughRate } } } }"})
     print(f"A token for the demo workspace, good for 30 days:\n\n{token}\n")
