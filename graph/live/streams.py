@@ -22,7 +22,7 @@ from graphql import (
 )
 from strawberry.types import ExecutionContext
 
-from db.engine import Database
+from db.engine import Database, is_unavailable
 from graph.access import Access, Viewer
 from graph.context import Context
 from graph.errors import bad_input, limit_reached, shown
@@ -151,7 +151,7 @@ class Streams:
     async def _subscribe(self, viewer: Viewer, request: Request, document: DocumentNode) -> AsyncGenerator[Message]:
         schema = self._schema._schema  # noqa: SLF001
         operation = Operation(schema, request.query, document, request.operation_name, request.variables)
-        source = await self._source(viewer, request, operation)
+        source = await patiently(partial(self._source, viewer, request, operation))
         answerer = Answerer(self._database, self.live, viewer, operation)
         identity = (operation.identity(), viewer.workspace_id, viewer.restricted_to)
 
@@ -208,7 +208,11 @@ class Streams:
         finally:
             await context.close()
         if isinstance(found, ExecutionResult):
-            raise Refused([shown(error, operation.name) for error in found.errors or ()])
+            errors = found.errors or []
+            for error in errors:
+                if error.original_error is not None and is_unavailable(error.original_error):
+                    raise error.original_error
+            raise Refused([shown(error, operation.name) for error in errors])
         source: Source = found
         return source
 

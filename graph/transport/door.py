@@ -9,8 +9,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from db.engine import is_unavailable
 from graph.access import Authenticator, Viewer
-from graph.errors import bad_input, forbidden, not_found, unauthenticated
+from graph.errors import bad_input, forbidden, not_found, unauthenticated, unavailable
 from graph.live.connections import Connections
 from graph.live.streams import Refused, Request, Streams
 from graph.settings import Manners
@@ -117,7 +118,12 @@ class Door:
         await PlainTextResponse("", 202)(request.scope, receive, send)
 
     async def _viewer(self, request: HttpRequest) -> Viewer:
-        viewer = await self._authenticator.viewer(request.headers.get("authorization"))
+        try:
+            viewer = await self._authenticator.viewer(request.headers.get("authorization"))
+        except Exception as error:
+            if isinstance(error, GraphQLError) or not is_unavailable(error):
+                raise
+            raise unavailable("The database cannot be reached just now. Try again.") from None
         if viewer is None:
             raise unauthenticated("A stream needs a token: Authorization: Bearer ...")
         return viewer
