@@ -1,5 +1,6 @@
 """The command line as scripts use it: real processes, what they print, and how they end."""
 
+import asyncio
 import os
 import re
 import signal
@@ -15,11 +16,14 @@ import jwt
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from db.queries.live import log
+from db.session import session
+
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "from graph.cli import main; main()"]
 SECRET = "0123456789abcdef0123456789abcdef"
 PATIENCE = 60.0
-STEER = ("DATABASE_", "JWT_", "GROUNDSWELL_", "LOG_LEVEL")
+STEER = ("DATABASE_", "JWT_", "GROUNDSWELL_", "LIVE_", "WEBSOCKET_", "ALLOWED_", "LOG_LEVEL")
 
 Serve = Callable[..., "subprocess.Popen[str]"]
 
@@ -166,7 +170,7 @@ def test_without_a_secret_it_serves_this_machine_only(data_dir: Path) -> None:
 def test_the_help_names_every_command() -> None:
     done = groundswell("--help")
     assert done.returncode == 0
-    for command in ("serve", "token", "migrate", "schema", "workspace", "import", "migrate-legacy"):
+    for command in ("serve", "token", "migrate", "schema", "workspace", "import", "migrate-legacy", "renew-cursors"):
         assert command in done.stdout
 
 
@@ -288,3 +292,19 @@ def test_migrate_legacy_without_the_table_is_one_plain_line(data_dir: Path) -> N
     assert "--from must begin with postgresql://" in refusal(groundswell(*command, "--from", "mysql://old"))
     away = "postgresql://nobody@127.0.0.1:1/old"
     assert "cannot be reached" in refusal(groundswell(*command, "--from", away))
+
+
+async def test_cursors_are_renewed(data_dir: Path, database_url: str) -> None:
+    async with session(database_url, "test") as own:
+        before = (await log.head(own)).epoch
+        done = await asyncio.to_thread(
+            groundswell, "renew-cursors", "--data-dir", data_dir, DATABASE_URL=_plain(database_url)
+        )
+        assert (done.returncode, done.stdout) == (0, "All cursors have expired. Whoever watches begins anew.\n"), (
+            done.stderr
+        )
+        assert (await log.head(own)).epoch != before
+
+
+def _plain(url: str) -> str:
+    return url.replace("postgresql+asyncpg", "postgresql")

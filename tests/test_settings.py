@@ -115,3 +115,25 @@ def test_a_database_address_as_libpq_has_it(given: str, expected: str, tmp_path:
 def test_a_database_address_with_a_senseless_port(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not a valid address"):
         Settings.from_env({"DATABASE_URL": "postgresql://h:x/d"}, data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LIVE_KEEP_HOURS", "0"),
+        ("LIVE_QUEUE", "many"),
+        ("LIVE_PER_CLIENT", "-1"),
+        ("WEBSOCKET_FRAME_BYTES", "10"),
+        ("LIVE_DATABASE_URL", "mysql://somewhere"),
+        ("ALLOWED_ORIGINS", "app.example.com"),
+        ("ALLOWED_ORIGINS", "https://app.example.com/path"),
+    ],
+)
+def test_a_setting_of_the_live_stream_that_makes_no_sense_is_named(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_env({name: value}, data_dir=tmp_path)
+
+
+def test_origins_are_separated_by_commas(tmp_path: Path) -> None:
+    settings = Settings.from_env({"ALLOWED_ORIGINS": "https://a.example, http://localhost:3000"}, data_dir=tmp_path)
+    assert settings.allowed_origins == {"https://a.example", "http://localhost:3000"}
