@@ -8,8 +8,10 @@ import strawberry
 from db.changes import Outcome, change
 from db.engine import Database, Reads, Transaction
 from db.models.live import Topic
+from db.queries.live import log
 from graph.access import Viewer
 from graph.errors import unauthenticated
+from graph.live import cursors
 from graph.live.hub import Live
 from graph.live.sources import Events, Visibility
 from graph.loaders import Loaders
@@ -61,10 +63,18 @@ class Context:
             self._reads = self._database.reads(self.viewer.workspace_id, self.viewer.restricted_to)
         return self._reads
 
-    def events(self, topic: Topic, keys: tuple[int, ...], types: frozenset[str] | None, after: int | None) -> Events:
-        """What a subscription to entries of a topic answers, as the viewer sees them."""
+    async def events(
+        self, topic: Topic, keys: tuple[int, ...], types: frozenset[str] | None, cursor: str | None
+    ) -> Events:
+        """What a subscription to entries of a topic answers, as the viewer sees them. Raises CURSOR_EXPIRED."""
+        position = epoch = None
+        cursor = self.resume_after or cursor
+        if cursor is not None:
+            head = await log.head_of(self.reads)
+            position, epoch = cursors.after(cursor, head), head.epoch
+        await self._renew()  # nothing is held between the events
         seen_by = Visibility(self.viewer.workspace_id, self.viewer.restricted_to)
-        return Events(self._database, self.live.hub, seen_by, topic, keys, types, after)
+        return Events(self._database, self.live.hub, seen_by, topic, keys, types, position, epoch)
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
         """Runs one transaction; whatever is read of its result afterwards is read from a fresh snapshot."""

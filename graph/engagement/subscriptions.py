@@ -11,7 +11,6 @@ from db.models.engagement_kinds import EngagementType
 from db.models.live import Topic
 from db.queries import campaigns
 from db.queries.engagement import reading
-from db.queries.live import log
 from graph import ids
 from graph.campaigns.types import Campaign, campaign_of
 from graph.context import Info
@@ -19,7 +18,6 @@ from graph.engagement.kinds import TYPE_NAMES
 from graph.engagement.types import Engagement
 from graph.errors import bad_input, not_found
 from graph.ids import encode
-from graph.live import cursors
 from graph.selection import selection_of
 
 MOST_CAMPAIGNS = 100
@@ -90,12 +88,8 @@ class EngagementSubscription:
         self, info: Info, campaign_ids: Ids, types: OnlyTypes = None, after: Resume = None
     ) -> AsyncGenerator[EngagementEvent, None]:
         keys = await visible(info, campaign_ids)
-        context = info.context
-        cursor = context.resume_after or after
-        position = None if cursor is None else cursors.after(cursor, await log.head_of(context.reads))
-        await context.release()
         wanted = None if types is None else frozenset(kind.value for kind in types)
-        return context.events(Topic.ENGAGEMENTS, keys, wanted, position)  # type: ignore[return-value]
+        return await info.context.events(Topic.ENGAGEMENTS, keys, wanted, after)  # type: ignore[return-value]
 
 
 async def visible(info: Info, campaign_ids: Sequence[str]) -> tuple[int, ...]:

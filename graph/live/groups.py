@@ -50,7 +50,7 @@ class Group:
         finally:
             self._mailboxes.discard(mailbox)
             if not self._mailboxes:
-                self.is_open = False
+                self._close()
                 self._task.cancel()
 
     async def _run(self) -> None:
@@ -68,8 +68,12 @@ class Group:
             for mailbox in self._mailboxes:
                 mailbox.end(shown(GraphQLError(str(error), original_error=error), self._answerer.operation.name))
         finally:
-            self.is_open = False
-            self._hub.leave(self._source.subjects, self._feed)
+            self._close()
+
+    def _close(self) -> None:
+        # By whoever leaves last, too: a task that is cancelled before it began runs none of its code.
+        self.is_open = False
+        self._hub.leave(self._source.subjects, self._feed)
 
     async def _follow(self, source: Events) -> None:
         while True:

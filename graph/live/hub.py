@@ -55,6 +55,8 @@ class Hub:
         """All up to here was handed out."""
         self.cursors: Cursors | None = None
         """Of the epoch that the log is in; None before it was first read."""
+        self.epoch: int | None = None
+        """The one that the log is in; None before it was first read."""
         self._feeds: dict[Subject, set[Feed]] = {}
         self._revocations: list[Callable[[int], None]] = []
 
@@ -99,7 +101,7 @@ class Hub:
 
     def restart(self, head: Head) -> None:
         """Begins anew with another log."""
-        self.position, self.cursors = head.position, Cursors.of(head)
+        self.position, self.cursors, self.epoch = head.position, Cursors.of(head), head.epoch
         for feed in {feed for feeds in self._feeds.values() for feed in feeds}:
             feed.restart()
 

@@ -46,6 +46,8 @@ class Events:
     """Only of these types of subject; None for all."""
     after: int | None
     """The position after which it begins; None for now."""
+    epoch: int | None
+    """The epoch of that position."""
 
     @property
     def subjects(self) -> list[Subject]:
@@ -64,7 +66,7 @@ class Events:
         reads = self.database.reads(self.seen_by.workspace_id, self.seen_by.client_id)
         try:
             head: Head = await log.head_of(reads)
-            if after < head.trimmed:
+            if after < head.trimmed or head.epoch != self.epoch:
                 raise cursors.expired()
             end = head.position if upto is None else min(upto, head.position)
             entries = await log.history(reads, self.topic, self.keys, after, end, PAGE)

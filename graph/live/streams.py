@@ -27,6 +27,7 @@ from graph.access import Access, Viewer
 from graph.context import Context
 from graph.errors import bad_input, limit_reached, shown
 from graph.limits import Limits
+from graph.live.cursors import expired
 from graph.live.groups import Group, Groups
 from graph.live.hub import Live
 from graph.live.mailbox import Mailbox, Message
@@ -177,6 +178,8 @@ class Streams:
         begins = group.position if position is None else position
         mailbox = Mailbox(self.live.limits.queue, answerer.cursor(begins))
         with group.joined(mailbox):
+            if source.epoch is not None and self.live.hub.epoch != source.epoch:
+                raise expired()  # from here on the group itself hears of another one
             if begins < group.position:
                 async for page in _past(source, answerer, begins, group.position):
                     begins = page.reaches
