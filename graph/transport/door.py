@@ -1,7 +1,5 @@
 """What comes to /graphql: one answer over HTTP, or a connection that stays open."""
 
-import asyncio
-from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -23,9 +21,6 @@ from graph.transport.sse import Reservations, errors_of
 from graph.transport.websocket import Socket
 
 TOKEN_HEADER = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
-_NOTICED_WITHIN = 1.0
-RESERVED = 60.0
-"""Seconds for which a reservation is kept that nobody has."""
 STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "LIMIT_REACHED": 429, "UNAVAILABLE": 503}
 """What a request is answered with that could not become a stream; others are 400."""
 
@@ -44,7 +39,7 @@ class Door:
         self._plain = plain
         self._streams, self._authenticator, self._connections = streams, authenticator, connections
         self._manners = manners
-        self._reservations = Reservations(streams, connections, RESERVED)
+        self._reservations = Reservations(streams, connections, manners.init_timeout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, or speaks on one connection."""
@@ -80,15 +75,15 @@ class Door:
     async def _stream(self, request: HttpRequest, receive: Receive, send: Send) -> None:
         if not is_welcome(request.scope, self._manners.allowed_origins):
             raise forbidden("This origin may not connect. ALLOWED_ORIGINS names those that may.")
+        if request.method == "PUT":  # before tokens: graphql-sse sends the last one along when it connects again
+            created = PlainTextResponse(self._reservations.make(await self._viewer(request)), 201)
+            await created(request.scope, receive, send)
+            return
         token = _token(request)
         if token is not None:
             await self._single(request, token, receive, send)
             return
         viewer = await self._viewer(request)
-        if request.method == "PUT":
-            created = PlainTextResponse(self._reservations.make(viewer), 201)
-            await created(request.scope, receive, send)
-            return
         asked = await _asked(request, receive)
         is_sse = sse.MEDIA_TYPE in request.headers.get("accept", "")
         answer = sse.answer_distinct if is_sse else multipart.answer
@@ -100,11 +95,7 @@ class Door:
         if reservation is None:
             raise not_found("There is no such stream: reserve one by PUT.")
         if sse.MEDIA_TYPE in request.headers.get("accept", "") and request.method == "GET":
-            # A client that comes back at once may be here before it was noticed that it had left.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_NOTICED_WITHIN):
-                    await reservation.free.wait()
-            if not reservation.free.is_set():
+            if reservation.is_taken:
                 await PlainTextResponse("The stream is open already.", 409)(request.scope, receive, send)
                 return
             await self._reservations.take(token, receive, send, self._manners.ping_every)

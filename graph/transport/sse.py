@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
@@ -67,10 +66,7 @@ class Reservation:
 
     def __init__(self, viewer: Viewer, streams: Streams) -> None:
         self.viewer = viewer
-        self.free = asyncio.Event()
-        """Set while no connection has it."""
-        self.free.set()
-        self.left_at = time.monotonic()
+        self.is_taken = False
         self._streams = streams
         self._frames: asyncio.Queue[str] = asyncio.Queue(maxsize=1)  # a slow reader holds its operations up
         self._operations: dict[str, asyncio.Task[None]] = {}
@@ -104,9 +100,6 @@ class Reservation:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._operations.clear()
-        while not self._frames.empty():
-            self._frames.get_nowait()
 
     async def _operate(self, name: str, request: Request) -> None:
         begin = f'{{"id":{json(name)},"payload":'
@@ -124,7 +117,7 @@ class Reservation:
 
 
 class Reservations:
-    """The reservations of this process, by their tokens. One that nobody has is forgotten after ``lifetime`` seconds."""
+    """The reservations of this process, by their tokens. One that nobody takes up is forgotten after ``lifetime`` seconds."""
 
     def __init__(self, streams: Streams, connections: Connections, lifetime: float) -> None:
         self._streams, self._connections, self._lifetime = streams, connections, lifetime
@@ -136,7 +129,7 @@ class Reservations:
 
     def make(self, viewer: Viewer) -> str:
         """The token of a new reservation. Raises LIMIT_REACHED."""
-        mine = [one for one in self._known.values() if one.viewer.subject == viewer.subject and one.free.is_set()]
+        mine = [one for one in self._known.values() if one.viewer.subject == viewer.subject and not one.is_taken]
         if len(mine) >= self._streams.live.limits.per_client:
             raise limit_reached("There are too many reservations that nobody took up.")
         token = secrets.token_urlsafe(32)
@@ -145,24 +138,20 @@ class Reservations:
         return token
 
     async def take(self, token: str, receive: Receive, send: Send, every: float) -> None:
-        """Opens the connection of a reservation, and ends its operations with it. The client may come back to it."""
+        """Opens the connection of a reservation, and ends its operations with it."""
         reservation = self._known[token]
-        reservation.free.clear()
+        reservation.is_taken = True
         stream = Stream(receive, send, HEADERS)
         try:
             with self._connections.opened(reservation.viewer, stream.end):
                 await stream.run(reservation.frames(), HEARTBEAT, every, _last)
         finally:
+            del self._known[token]
             await reservation.close()
-            reservation.left_at = time.monotonic()
-            reservation.free.set()
-            asyncio.get_running_loop().call_later(self._lifetime, self._forget, token)
 
     def _forget(self, token: str) -> None:
         reservation = self._known.get(token)
-        if reservation is None or not reservation.free.is_set():
-            return
-        if time.monotonic() - reservation.left_at >= self._lifetime * 0.99:
+        if reservation is not None and not reservation.is_taken:
             del self._known[token]
 
 

@@ -130,6 +130,19 @@ async def test_one_connection_for_all_operations(server: Server) -> None:
     assert (await client.get("/graphql", headers=stream | {TOKEN: "nonsense"})).status_code == 404
 
 
+async def test_a_client_connects_again_with_its_last_token_in_hand(server: Server) -> None:
+    """As graphql-sse does: it sends the token of the connection before when it reserves the next."""
+    client, credential = server.api.client, {"authorization": f"Bearer {server.credential}"}
+    first = (await client.put("/graphql", headers=credential)).text
+    stream = {"accept": "text/event-stream"}
+    async with client.stream("GET", "/graphql", headers=stream | {TOKEN: first}):
+        again = await client.put("/graphql", headers=credential | {TOKEN: first})
+    assert (again.status_code, again.text != first) == (201, True)
+    async with client.stream("GET", "/graphql", headers=stream | {TOKEN: again.text}) as response:
+        assert response.status_code == 200
+    assert (await client.put("/graphql", headers={TOKEN: first})).status_code == 401
+
+
 async def test_a_reservation_needs_a_token(server: Server) -> None:
     assert (await server.api.client.put("/graphql")).status_code == 401
 
