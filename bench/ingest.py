@@ -65,7 +65,8 @@ class Bench:
     async def empty(self) -> None:
         """No facts, no campaigns, and no earlier contender's writes still on their way to the disk."""
         await self._copier.execute(
-            "TRUNCATE engagements, campaign_engagers, import_waiting, impressions, campaign_users, campaign_totals, campaign_buckets, import_runs, campaigns"
+            "TRUNCATE engagements, campaign_engagers, import_waiting, impressions, campaign_users, campaign_totals, campaign_buckets, import_runs, "
+            "outbox, live_log, api_client_campaigns, campaigns"
         )
         await self._copier.execute("CHECKPOINT")
 
