@@ -72,26 +72,22 @@ class Context:
         if cursor is not None:
             head = await log.head_of(self.reads)
             position, epoch = cursors.after(cursor, head), head.epoch
-        await self._renew()  # nothing is held between the events
+        await self.release()  # nothing is held between the events
         seen_by = Visibility(self.viewer.workspace_id, self.viewer.restricted_to)
         return Events(self._database, self.live.hub, seen_by, topic, keys, types, position, epoch)
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
         """Runs one transaction; whatever is read of its result afterwards is read from a fresh snapshot."""
-        await self._renew()
+        await self.release()
         return await change(self._database, self.viewer.workspace_id, work, self.viewer.restricted_to)
-
-    async def release(self) -> None:
-        """Gives the snapshot back: nothing is held between the events of a subscription."""
-        await self._renew()
 
     async def close(self) -> None:
         """Ends the operation and its snapshot. Nothing can be read afterwards."""
         self._over = True
-        await self._renew()
+        await self.release()
 
-    async def _renew(self) -> None:
-        """Ends the snapshot; what is read next opens another, with loaders of its own."""
+    async def release(self) -> None:
+        """Gives the snapshot back; what is read next opens another, with loaders of its own."""
         reads, self._reads = self._reads, None
         self.loaders = Loaders(lambda: self.reads)
         if reads is not None:
