@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,17 +15,14 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLError,
     OperationDefinitionNode,
-    OperationType,
     SelectionSetNode,
 )
-from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionResult
 
 from db.engine import Database
 from db.queries import clients, workspaces
 from graph.clients.directory import Clients
-from graph.errors import bad_input, forbidden, unauthenticated, unavailable
-from graph.operations import operation_of
+from graph.documents import Document
+from graph.errors import forbidden, unauthenticated, unavailable
 from graph.reach import beyond
 
 log = structlog.get_logger("groundswell.access")
@@ -230,62 +227,42 @@ def _actor(claims: Mapping[str, Any], scopes: frozenset[str]) -> Actor | None:
     return Actor(*texts)
 
 
-class Access(SchemaExtension):
-    """Refuses an operation as a whole, before anything of it runs, if one root field needs what is not there."""
+def refusal(
+    document: Document, operation: OperationDefinitionNode, scopes: frozenset[str] | None
+) -> GraphQLError | None:
+    """Why an operation may not run, as a whole, before anything of it runs; None where it may.
 
-    def on_execute(self) -> Iterator[None]:
-        refusal = self.refusal()
-        if refusal is not None:
-            self.execution_context.result = ExecutionResult(data=None, errors=[refusal])
-        yield
+    ``scopes`` are those of the credential; None without one.
+    """
+    for node, coordinate in document.once(("roots", id(operation)), lambda: _root_fields(document, operation)):
+        allowed = REQUIRED.get(coordinate, frozenset())
+        if scopes is None:
+            error = unauthenticated(f"{coordinate} needs a token: Authorization: Bearer ...")
+        elif allowed.isdisjoint(scopes):
+            names = " or ".join(sorted(scope.lower() for scope in allowed)) or "none that there is"
+            error = forbidden(f"{coordinate} needs a token with the scope {names}.")
+        else:
+            continue
+        return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
+    return None if Scope.READ in (scopes or ()) else _too_far(document, operation)
 
-    def refusal(self) -> GraphQLError | None:
-        """Why the operation may not run; None where it may."""
-        if self._is_ambiguous():
-            return bad_input("There are several operations: say which one by operationName.")
-        scopes = self.execution_context.context.scopes
-        if self._is_a_stream() and not self.execution_context.context.streams:
-            return bad_input("A subscription is a stream: ask with Accept: text/event-stream, or over WebSocket.")
-        for node, coordinate in self._root_fields():
-            allowed = REQUIRED.get(coordinate, frozenset())
-            if coordinate.partition(".")[2].startswith("__"):
-                continue
-            if scopes is None:
-                error = unauthenticated(f"{coordinate} needs a token: Authorization: Bearer ...")
-            elif allowed.isdisjoint(scopes):
-                names = " or ".join(sorted(scope.lower() for scope in allowed)) or "none that there is"
-                error = forbidden(f"{coordinate} needs a token with the scope {names}.")
-            else:
-                continue
-            return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
-        return None if Scope.READ in (scopes or ()) else self._too_far()
 
-    def _is_a_stream(self) -> bool:
-        document: Any = self.execution_context.graphql_document
-        kind = operation_of(document, self.execution_context.operation_name).operation
-        return kind == OperationType.SUBSCRIPTION
-
-    def _too_far(self) -> GraphQLError | None:
-        context = self.execution_context
-        document: Any = context.graphql_document
-        operation = operation_of(document, context.operation_name)
-        for node, coordinate in beyond(context.schema._schema, document, operation):  # noqa: SLF001
-            error = forbidden(f"{coordinate} needs a token with the scope read.")
-            return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
+def _too_far(document: Document, operation: OperationDefinitionNode) -> GraphQLError | None:
+    led_on = document.once(
+        ("beyond", id(operation)), lambda: next(beyond(document.schema, document.node, operation), None)
+    )
+    if led_on is None:
         return None
+    node, coordinate = led_on
+    error = forbidden(f"{coordinate} needs a token with the scope read.")
+    return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
 
-    def _is_ambiguous(self) -> bool:
-        document: Any = self.execution_context.graphql_document
-        operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
-        return len(operations) > 1 and self.execution_context._provided_operation_name is None  # noqa: SLF001
 
-    def _root_fields(self) -> Iterator[tuple[FieldNode, str]]:
-        document: Any = self.execution_context.graphql_document
-        operation = operation_of(document, self.execution_context.operation_name)
-        fragments = {d.name.value: d for d in document.definitions if d.kind == "fragment_definition"}
-        kind = operation.operation.value.title()
-        for node in _fields(operation.selection_set, fragments, set()):
-            yield node, f"{kind}.{node.name.value}"
+def _root_fields(document: Document, operation: OperationDefinitionNode) -> list[tuple[FieldNode, str]]:
+    """The fields of the root that need a scope, with their coordinates."""
+    kind = operation.operation.value.title()
+    fields = _fields(operation.selection_set, document.fragments, set())
+    return [(node, f"{kind}.{node.name.value}") for node in fields if not node.name.value.startswith("__")]
 
 
 def _fields(selection_set: SelectionSetNode, fragments: Mapping[str, Any], seen: set[str]) -> Iterable[FieldNode]:

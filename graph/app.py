@@ -14,6 +14,7 @@ from graph.live.connections import Connections
 from graph.live.hub import Live
 from graph.live.streams import Streams
 from graph.live.tailer import Tailer
+from graph.operations import Operations
 from graph.routes import health
 from graph.schema import schema
 from graph.settings import Settings
@@ -39,7 +40,8 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
         issuer=settings.jwt_issuer,
     )
     live = Live(limits=settings.live_limits())
-    streams = Streams(database, live, schema)
+    operations = Operations(schema, settings.executor)
+    streams = Streams(database, live, operations)
     connections = Connections(live.limits.per_client)
     live.hub.on_revocation(authenticator.clients.forget)
     live.hub.on_revocation(connections.revoke)
@@ -65,7 +67,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     async def home(_request: object) -> RedirectResponse:
         return RedirectResponse("/graphql")
 
-    view = GraphQLView(database, authenticator, live)
+    view = GraphQLView(database, authenticator, live, operations)
     door = Door(view, streams, authenticator, connections, settings.manners())
     routes = [Route("/", home), *health.routes, Route("/graphql", door), WebSocketRoute("/graphql", door)]
     app = Starlette(routes=routes, lifespan=lifespan)

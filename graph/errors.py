@@ -6,13 +6,12 @@ What the caller can fix in a change is a ``userErrors`` entry. Everything else i
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
-from strawberry.extensions import SchemaExtension
 
 from db.engine import BadText
 from db.errors import Problem, ProblemCode, camel
@@ -86,17 +85,6 @@ def lagged(missed: int, cursor: str | None) -> GraphQLError:
 def not_found(message: str) -> GraphQLError:
     """The error for an argument that names what is not there, or not to be seen."""
     return GraphQLError(message, extensions={"code": "NOT_FOUND"})
-
-
-class Masking(SchemaExtension):
-    """Gives every error a code and keeps our own faults to ourselves."""
-
-    def on_operation(self) -> Iterator[None]:
-        yield
-        result: Any = self.execution_context.result
-        errors = getattr(result, "errors", None)
-        if errors:
-            result.errors = [shown(error, self.execution_context.operation_name) for error in errors]
 
 
 def shown(error: GraphQLError, operation_name: str | None) -> GraphQLError:

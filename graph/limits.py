@@ -3,15 +3,15 @@
 One pass over the document, linear in its size: what a fragment counts is worked out once, wherever it is spread.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from graphql import (
     FieldNode,
     FragmentSpreadNode,
     GraphQLError,
-    GraphQLSchema,
     IntValueNode,
+    OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
     get_named_type,
@@ -19,46 +19,40 @@ from graphql import (
     is_list_type,
     is_non_null_type,
 )
-from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionResult
 
+from graph.documents import Document
 from graph.errors import limit_reached
-from graph.operations import operation_of
 
 MOST_OBJECTS = 100_000
 UNPAGED_LIST = 10
 """What a list without pages counts as; those that the schema has are short, or made of roll-ups."""
 
 
-class Limits(SchemaExtension):
-    """Refuses an operation whose answer could hold too many objects."""
+def refusal(
+    document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+) -> GraphQLError | None:
+    """Why an operation is too large; None where it is not."""
+    found = document.once(("objects", id(operation)), lambda: _fixed(document, operation))
+    if found is None:
+        found = _Counter(document, variables).of_operation(operation)
+    if found <= MOST_OBJECTS:
+        return None
+    return limit_reached(f"The answer could hold {found:,} objects; at most {MOST_OBJECTS:,}. Ask for smaller pages.")
 
-    def on_execute(self) -> Iterator[None]:
-        """Before anything runs."""
-        if not self.execution_context.result:
-            refusal = self.refusal()
-            if refusal is not None:
-                self.execution_context.result = ExecutionResult(data=None, errors=[refusal])
-        yield
 
-    def refusal(self) -> GraphQLError | None:
-        """Why the operation is too large; None where it is not."""
-        context = self.execution_context
-        document: Any = context.graphql_document
-        objects = _Counter(context.schema._schema, document, context.variables or {})  # noqa: SLF001
-        found = objects.of_operation(operation_of(document, context.operation_name))
-        if found <= MOST_OBJECTS:
-            return None
-        return limit_reached(
-            f"The answer could hold {found:,} objects; at most {MOST_OBJECTS:,}. Ask for smaller pages."
-        )
+def _fixed(document: Document, operation: OperationDefinitionNode) -> int | None:
+    """How many objects the answer could hold whatever the variables are; None where it depends on them."""
+    counter = _Counter(document, {})
+    found = counter.of_operation(operation)
+    return None if counter.asked_for_variables else found
 
 
 class _Counter:
-    def __init__(self, schema: GraphQLSchema, document: Any, variables: Mapping[str, Any]) -> None:
-        self._schema = schema
+    def __init__(self, document: Document, variables: Mapping[str, Any]) -> None:
+        self._schema = document.schema
         self._variables = variables
-        self._fragments = {d.name.value: d for d in document.definitions if d.kind == "fragment_definition"}
+        self._fragments = document.fragments
+        self.asked_for_variables = False
         self._known: dict[str, int] = {}
 
     def of_operation(self, operation: Any) -> int:
@@ -101,7 +95,10 @@ class _Counter:
         return UNPAGED_LIST if is_list_type(of) and not parent.name.endswith("Connection") else 1
 
     def _number(self, value: Any) -> int | None:
-        found = self._variables.get(value.name.value) if isinstance(value, VariableNode) else None
+        found = None
+        if isinstance(value, VariableNode):
+            self.asked_for_variables = True
+            found = self._variables.get(value.name.value)
         if isinstance(value, IntValueNode) and len(value.value) < 10:
             found = int(value.value)
         return max(found, 1) if isinstance(found, int) else None

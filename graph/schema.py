@@ -4,7 +4,6 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
-from graph.access import Access
 from graph.brands import BrandMutation
 from graph.campaigns.mutations import CampaignMutation
 from graph.campaigns.queries import CampaignQuery
@@ -16,10 +15,8 @@ from graph.descriptions import describe
 from graph.engagement.mutations import EngagementMutation
 from graph.engagement.subscriptions import EngagementSubscription
 from graph.engagement.types import Comment, Reaction, Share
-from graph.errors import Masking
 from graph.impressions.mutations import ImpressionMutation
 from graph.impressions.types import Impression
-from graph.limits import Limits
 from graph.live.queries import LiveQuery
 from graph.nodes import NodeQuery
 from graph.scalars import SCALARS
@@ -32,19 +29,11 @@ Mutation = merge_types(
 Subscription = merge_types("Subscription", (EngagementSubscription, CampaignSubscription))
 
 
-class Schema(strawberry.Schema):
-    """Strawberry's schema, without its own log of every error: Masking logs those that are our fault."""
-
-    def process_errors(self, errors: object, execution_context: object = None) -> None:
-        """Nothing."""
-
-
-schema = Schema(
+schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
     types=[ApiClient, Campaign, Impression, Reaction, Share, Comment],
     config=StrawberryConfig(scalar_map=SCALARS),
-    extensions=[Access, Limits, Masking],
 )
 describe(schema)

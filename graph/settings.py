@@ -80,6 +80,8 @@ class Settings:
     """WEBSOCKET_INIT_SECONDS: how long a connection may wait to say who it is."""
     allowed_origins: frozenset[str]
     """ALLOWED_ORIGINS: pages of these origins, separated by commas, may open streams. Those of the server's own always may."""
+    executor: str
+    """EXECUTOR: what answers operations: breadth-first, or stock, which is graphql-core's own and slow."""
     log_level: str
     """LOG_LEVEL: debug, info, warning or error."""
 
@@ -113,7 +115,8 @@ class Settings:
             frame_bytes=_whole(environ, "WEBSOCKET_FRAME_BYTES", 256 * 1024, least=1024),
             init_timeout=_whole(environ, "WEBSOCKET_INIT_SECONDS", 10, least=1),
             allowed_origins=_origins(environ.get("ALLOWED_ORIGINS") or ""),
-            log_level=_level(environ.get("LOG_LEVEL") or "info"),
+            executor=_one_of(environ, "EXECUTOR", "breadth-first", ("breadth-first", "stock")),
+            log_level=_one_of(environ, "LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )
         settings._check_together()
         return settings
@@ -237,10 +240,12 @@ def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int) -
     return int(given)
 
 
-def _level(given: str) -> str:
-    if given.lower() not in ("debug", "info", "warning", "error"):
-        raise SettingsError(f"LOG_LEVEL must be debug, info, warning or error; it is {given!r}.")
-    return given.lower()
+def _one_of(environ: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
+    given = (environ.get(name) or default).lower()
+    if given not in choices:
+        *others, last = choices
+        raise SettingsError(f"{name} must be {', '.join(others)} or {last}; it is {environ[name]!r}.")
+    return given
 
 
 def _is_loopback(host: str) -> bool:

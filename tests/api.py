@@ -1,5 +1,6 @@
 """Asking the application as its clients do."""
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -68,7 +69,8 @@ class Api:
 @asynccontextmanager
 async def build(database_url: str, data_dir: Path) -> AsyncIterator[Api]:
     """The application over a database."""
-    app = build_app(Settings.from_env({"JWT_SECRET": SECRET}, data_dir=data_dir), database_url)
+    environ = {"JWT_SECRET": SECRET, "EXECUTOR": os.environ.get("EXECUTOR", "")}
+    app = build_app(Settings.from_env(environ, data_dir=data_dir), database_url)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -8,17 +8,18 @@ from typing import Any, TypeVar
 
 import orjson
 import structlog
-from graphql import DocumentNode, ExecutionResult, Executor, FieldNode, GraphQLSchema, VariableNode, visit
+from graphql import ExecutionResult, FieldNode, OperationDefinitionNode, VariableNode, visit
 from graphql.language import Visitor
 
 from db.engine import Database, is_unavailable
 from db.queries.live.log import Entry
 from graph.access import Viewer
 from graph.context import Context
+from graph.documents import Document
 from graph.errors import shown
 from graph.live.hub import Live
 from graph.live.mailbox import Message
-from graph.operations import operation_of
+from graph.operations import Operations
 
 T = TypeVar("T")
 
@@ -29,11 +30,11 @@ _RETRY, _RETRY_AT_MOST = 0.1, 2.0
 
 @dataclass(frozen=True)
 class Operation:
-    """A document, which of its operations, and the variables."""
+    """A valid document, which of its operations, and the variables."""
 
-    schema: GraphQLSchema
-    text: str
-    document: DocumentNode
+    operations: Operations
+    document: Document
+    node: OperationDefinitionNode
     name: str | None
     variables: dict[str, Any]
 
@@ -43,26 +44,19 @@ class Operation:
         beginning = self._variable_of_after()
         if beginning is not None:
             variables.pop(beginning, None)
-        return orjson.dumps([self.text, self.name, variables], option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps([self.document.text, self.name, variables], option=orjson.OPT_SORT_KEYS)
 
     def _variable_of_after(self) -> str | None:
         """The variable that says after which cursor it begins, if that is all that it does."""
-        operation = operation_of(self.document, self.name)
-        name = next((found for node in operation.selection_set.selections if (found := _after_of(node))), None)
+        name = next((found for node in self.node.selection_set.selections if (found := _after_of(node))), None)
         uses = _Uses()
-        visit(self.document, uses)
+        visit(self.document.node, uses)
         # Once where it is declared, once as the argument.
         return name if name is not None and uses.of.count(name) == 2 else None
 
     def executor(self, context: Context) -> Any:
-        """graphql-core's executor of this operation, or the errors of its variables."""
-        return Executor.build(
-            self.schema,
-            self.document,
-            context_value=context,
-            raw_variable_values=self.variables,
-            operation_name=self.name,
-        )
+        """The executor of this operation, or the errors of its variables."""
+        return self.operations.executor(self.document, self.name, self.variables, context)
 
 
 @dataclass(frozen=True)

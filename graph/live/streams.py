@@ -1,41 +1,26 @@
 """Operations of connections that stay open: checked, and answered by one message or by a stream of them."""
 
 import inspect
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import orjson
-import strawberry
-from graphql import (
-    DocumentNode,
-    ExecutionResult,
-    GraphQLError,
-    OperationDefinitionNode,
-    OperationType,
-    create_source_event_stream,
-    parse,
-    validate,
-)
-from strawberry.types import ExecutionContext
+from graphql import ExecutionResult, GraphQLError, OperationType, create_source_event_stream
 
 from db.engine import Database, is_unavailable
-from graph.access import Access, Viewer
+from graph.access import Viewer
 from graph.context import Context
+from graph.documents import Document
 from graph.errors import bad_input, limit_reached, shown
-from graph.limits import Limits
 from graph.live.cursors import expired
 from graph.live.groups import Group, Groups
 from graph.live.hub import Live
 from graph.live.mailbox import Mailbox, Message
-from graph.live.operation import Answerer, Operation, patiently
+from graph.live.operation import Answerer, Operation, encoded, patiently
 from graph.live.sources import Events, Source
-
-_DOCUMENTS = 500
-_MOST_TOKENS = 20_000
+from graph.operations import Operations
 
 
 class Refused(Exception):
@@ -81,60 +66,45 @@ class Request:
 class Streams:
     """Runs operations. Subscriptions that ask the same share their answers."""
 
-    def __init__(self, database: Database, live: Live, schema: strawberry.Schema) -> None:
+    def __init__(self, database: Database, live: Live, operations: Operations) -> None:
         self.live = live
         self.groups = Groups()
         self._database = database
-        self._schema = schema
-        self._documents: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._operations = operations
 
     async def run(self, viewer: Viewer, request: Request) -> AsyncGenerator[Message]:
         """The messages of an operation. Raises Refused where it may not run, and where its stream ends with an error."""
         try:
-            document = self.document(request)
-            kind = _kind(document, request.operation_name)
+            operation = self._operation(request)
+            kind = operation.node.operation
             if kind == OperationType.MUTATION and not request.may_change:
                 raise bad_input("A mutation is not for GET.")
             if kind != OperationType.SUBSCRIPTION:
-                yield Message(await self._answer(viewer, request))
+                yield Message(await self._answer(viewer, request, operation))
                 return
             with self._counted(viewer):
-                async with aclosing(self._subscribe(viewer, request, document)) as messages:
+                async with aclosing(self._subscribe(viewer, request, operation)) as messages:
                     async for message in messages:
                         yield message
         except GraphQLError as error:
             raise Refused([shown(error, request.operation_name)]) from None
 
-    def document(self, request: Request) -> DocumentNode:
-        """The document of a request, valid. Raises Refused, and what parsing raises."""
-        text = request.query
-        known = self._documents.get(text)
-        if known is not None:
-            self._documents.move_to_end(text)
-            return known
-        document = parse(text, max_tokens=_MOST_TOKENS)
-        errors = validate(self._schema._schema, document)  # noqa: SLF001 - graphql-core's schema has no public name
-        if errors:
-            raise Refused([shown(error, None) for error in errors])
-        self._documents[text] = document
-        if len(self._documents) > _DOCUMENTS:
-            self._documents.popitem(last=False)
+    def document(self, request: Request) -> Document:
+        """The document of a request, valid. Raises Refused."""
+        document = self._operations.document(request.query)
+        if document.errors:
+            raise Refused([shown(error, None) for error in document.errors])
         return document
 
-    async def _answer(self, viewer: Viewer, request: Request) -> str:
+    async def _answer(self, viewer: Viewer, request: Request, operation: Operation) -> str:
         context = Context(self._database, viewer, self.live)
         try:
-            result = await self._schema.execute(
-                request.query,
-                variable_values=request.variables,
-                context_value=context,
-                operation_name=request.operation_name,
-                operation_extensions=request.extensions,
+            result = await self._operations.answer(
+                operation.document, operation.node, operation.name, operation.variables, context, request.extensions
             )
         finally:
             await context.close()
-        formatted = ExecutionResult(result.data, result.errors, result.extensions or None).formatted
-        return orjson.dumps(formatted).decode()
+        return encoded(result)
 
     @contextmanager
     def _counted(self, viewer: Viewer) -> Iterator[None]:
@@ -149,9 +119,15 @@ class Streams:
             if not counts[subject]:
                 del counts[subject]
 
-    async def _subscribe(self, viewer: Viewer, request: Request, document: DocumentNode) -> AsyncGenerator[Message]:
-        schema = self._schema._schema  # noqa: SLF001
-        operation = Operation(schema, request.query, document, request.operation_name, request.variables)
+    def _operation(self, request: Request) -> Operation:
+        document, name = self.document(request), request.operation_name
+        node = document.operation(name)
+        if node is None:
+            what = "The document has no operation." if name is None else f"There is no operation named {name!r}."
+            raise bad_input(what)
+        return Operation(self._operations, document, node, name, request.variables)
+
+    async def _subscribe(self, viewer: Viewer, request: Request, operation: Operation) -> AsyncGenerator[Message]:
         source = await patiently(partial(self._source, viewer, request, operation))
         answerer = Answerer(self._database, self.live, viewer, operation)
         identity = (operation.identity(), viewer.workspace_id, viewer.restricted_to)
@@ -202,7 +178,11 @@ class Streams:
         context = Context(self._database, viewer, self.live)
         context.streams, context.resume_after = True, request.resume_after
         try:
-            self._check(request, operation, context)
+            refusal = self._operations.refusal(
+                operation.document, operation.node, operation.name, operation.variables, context
+            )
+            if refusal is not None:
+                raise refusal
             executor = operation.executor(context)
             if isinstance(executor, list):
                 raise Refused([shown(error, operation.name) for error in executor])
@@ -219,22 +199,6 @@ class Streams:
         source: Source = found
         return source
 
-    def _check(self, request: Request, operation: Operation, context: Context) -> None:
-        execution = ExecutionContext(
-            query=request.query,
-            schema=self._schema,
-            allowed_operations=(),
-            context=context,
-            variables=request.variables,
-            provided_operation_name=request.operation_name,
-        )
-        execution.graphql_document = operation.document
-        for check in (Access(), Limits()):
-            check.execution_context = execution
-            refusal = check.refusal()
-            if refusal is not None:
-                raise refusal
-
 
 @dataclass(frozen=True)
 class _Page:
@@ -250,11 +214,3 @@ async def _past(source: Events, answerer: Answerer, after: int, upto: int | None
         entries, after, is_last = await patiently(partial(source.history, after, upto))
         wanted = source.wanted(entries)
         yield _Page(await answerer.messages(wanted) if wanted else [], after)
-
-
-def _kind(document: DocumentNode, name: str | None) -> OperationType:
-    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    named = [node for node in operations if name is None or (node.name is not None and node.name.value == name)]
-    if not named:
-        raise bad_input("The document has no operation." if name is None else f"There is no operation named {name!r}.")
-    return named[0].operation
