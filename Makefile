@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ serve: $(STAMP) ## Starts the server on http://127.0.0.1:8000 (ARGS="--port 8123
 test: $(STAMP) ## Runs all tests (ARGS="-k metrics")
 	@$(BIN)/python -m pytest $(ARGS)
 
-bench: $(STAMP) ## Measures, and prints ratios (a few minutes)
+bench: $(BENCH_STAMP) ## Measures, and prints ratios (ARGS="peers" for one of them)
 	@$(BIN)/python -m bench $(ARGS)
 
 lint: $(STAMP) ## Checks style and types, and mends style
@@ -25,6 +26,11 @@ lint: $(STAMP) ## Checks style and types, and mends style
 
 schema: $(STAMP) ## Prints the schema to schema.graphql
 	@$(BIN)/groundswell schema > schema.graphql
+
+# What only the benchmarks need is large: Node, for the peers from npm.
+$(BENCH_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	@touch $(BENCH_STAMP)
 
 # The stamp is newer than what says what to install, or everything is installed again.
 $(STAMP): pyproject.toml constraints.txt

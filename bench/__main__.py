@@ -1,13 +1,15 @@
-"""``python -m bench [ingest | live | metrics | soak | threads]``: everything without an argument."""
+"""``python -m bench [ingest | live | metrics | peers | soak | threads]``: everything without an argument."""
 
 import sys
 
 from bench import ingest, live, metrics, soak, threads
+from bench.peers import command as peers
 
 BENCHES = {
     "ingest": ingest.main,
     "live": live.main,
     "metrics": metrics.main,
+    "peers": peers.main,
     "soak": soak.main,
     "threads": threads.main,
 }

@@ -7,8 +7,9 @@ from typing import Generic, TypeVar
 import asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from db.engine import BadText, Database, Transaction
+from db.engine import Database, Transaction
 from db.errors import Problem, ProblemCode, Refused, invalid, problem_of
+from db.statements import BadText
 
 T = TypeVar("T")
 

@@ -5,23 +5,29 @@ The pool's connections are in autocommit mode, so that nothing but this module b
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import asyncpg
-from sqlalchemy import BigInteger, CursorResult, Executable, Row, ScalarSelect, literal, select
+from sqlalchemy import BigInteger, CursorResult, Executable, ScalarSelect, event, literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from db import tenancy
+from db.pool import Lease
+from db.statements import BadText, Prepared, Rows
 
+STATEMENTS = 200
+"""Statements that a connection keeps prepared."""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 CHANGE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 
-AnyRow = Row[*tuple[Any, ...]]
-Rows = Sequence[AnyRow]
+Statement = Executable | Prepared
+Values = Mapping[str, Any]
+Watcher = Callable[[str, Sequence[Any]], None]
+"""Is told of each statement and its parameters."""
 # What BEGIN raises on a connection that the server has closed. InternalClientError: its farewell was read just before.
 _GONE = (
     asyncpg.InterfaceError,
@@ -30,10 +36,6 @@ _GONE = (
     asyncpg.AdminShutdownError,
     OSError,
 )
-
-
-class BadText(ValueError):
-    """A text that PostgreSQL cannot hold. The message is for the caller."""
 
 
 class OfWorkspace:
@@ -54,39 +56,54 @@ class OfWorkspace:
 class Transaction(OfWorkspace):
     """A running transaction of one workspace. It has no commit: leaving ``write()`` normally is the commit."""
 
-    def __init__(self, connection: AsyncConnection, workspace_id: int | None) -> None:
-        self._connection = connection
+    def __init__(self, lease: Lease, workspace_id: int | None, watchers: Sequence[Watcher]) -> None:
+        self._lease = lease
+        self._driver = lease.driver
+        self._watchers = watchers
         self.workspace_id = workspace_id or 0
         self.announces = False
         """Whether something was appended to the outbox, which is to be numbered once this is committed."""
 
-    async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Rows:
-        """All rows of a statement."""
-        return (await self._execute(statement, values)).all()
+    async def rows(self, statement: Statement, values: Values | None = None) -> Rows:
+        """All rows of a statement. The workspace need not be among the values."""
+        if isinstance(statement, Prepared):
+            return await self._fetch(statement, values or {})
+        result = await self._execute(statement, values)
+        return Rows(result.all(), tuple(result.keys()))
 
-    async def row(self, statement: Executable, values: Mapping[str, Any] | None = None) -> AnyRow | None:
+    async def row(self, statement: Statement, values: Values | None = None) -> Any:
         """The only row of a statement, or None."""
+        if isinstance(statement, Prepared):
+            rows = await self._fetch(statement, values or {})
+            return rows[0] if rows else None
         return (await self._execute(statement, values)).one_or_none()
 
-    async def scalar(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Any:
+    async def scalar(self, statement: Executable, values: Values | None = None) -> Any:
         """The first column of the first row, or None."""
         return (await self._execute(statement, values)).scalar()
 
-    async def run(self, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
+    async def run(self, statement: Executable, values: Values | None = None) -> int:
         """Executes a change and answers how many rows it touched."""
         return (await self._execute(statement, values)).rowcount
 
-    async def _execute(self, statement: Executable, values: Mapping[str, Any] | None) -> CursorResult[Any]:
+    async def _fetch(self, statement: Prepared, values: Values) -> Rows:
+        arguments = statement.arguments({"workspace": self.workspace_id, **values})
+        for watcher in self._watchers:
+            watcher(statement.sql, arguments)
+        rows = await self._driver.fetch(statement.sql, *arguments, record_class=statement.row_class)
+        return Rows(rows, statement.columns)
+
+    async def _execute(self, statement: Executable, values: Values | None) -> CursorResult[Any]:
         try:
-            return await self._connection.execute(statement, values)
+            return await self._lease.connection.execute(statement, values)
         except DBAPIError as error:
             if isinstance(getattr(error.orig, "__cause__", None), asyncpg.CharacterNotInRepertoireError):
-                raise BadText("A text cannot hold the character U+0000.") from None
+                raise BadText from None
             raise
 
     async def server_pid(self) -> int:
         """The backend's process id: one writer's, for as long as its connection lives."""
-        return (await _driver(self._connection)).get_server_pid()  # type: ignore[no-any-return]
+        return int(self._driver.get_server_pid())
 
 
 class Reads(OfWorkspace):
@@ -104,15 +121,15 @@ class Reads(OfWorkspace):
         self._transaction: Transaction | None = None
         self._closed = False
 
-    async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Rows:
+    async def rows(self, statement: Statement, values: Values | None = None) -> Rows:
         """All rows of a statement, as of the snapshot."""
         async with self._turn:
-            return await (await self._begun()).rows(statement, values)
+            return await (self._transaction or await self._begun()).rows(statement, values)
 
-    async def row(self, statement: Executable, values: Mapping[str, Any] | None = None) -> AnyRow | None:
+    async def row(self, statement: Statement, values: Values | None = None) -> Any:
         """The only row of a statement, or None."""
         async with self._turn:
-            return await (await self._begun()).row(statement, values)
+            return await (self._transaction or await self._begun()).row(statement, values)
 
     async def close(self) -> None:
         """Ends the snapshot and gives the connection back, even if who waits for it is cancelled. Never fails."""
@@ -143,6 +160,7 @@ class Database:
         self._attempts = size + overflow + 1
         self.on_announcement: Callable[[], None] | None = None
         """Called after each commit that left something in the outbox."""
+        self._watchers: list[Watcher] = []
         self.engine: AsyncEngine = create_async_engine(
             url,
             isolation_level="AUTOCOMMIT",
@@ -150,8 +168,27 @@ class Database:
             pool_size=size,
             max_overflow=overflow,
             pool_timeout=timeout,
-            connect_args={"server_settings": {"application_name": "groundswell", "timezone": "UTC"}},
+            pool_reset_on_return=None,  # a transaction has ended when its connection is given back
+            connect_args={
+                "server_settings": {"application_name": "groundswell", "timezone": "UTC"},
+                "statement_cache_size": STATEMENTS,
+                "max_cached_statement_lifetime": 0,  # PostgreSQL plans them anew by itself when it has to
+            },
         )
+        event.listen(self.engine.sync_engine, "before_cursor_execute", self._note)
+
+    @contextmanager
+    def watched(self, watcher: Watcher) -> Iterator[None]:
+        """Tells somebody of each statement, for as long as the block runs."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
+
+    def _note(self, _connection: object, _cursor: object, sql: str, values: Any, *_: object) -> None:
+        for watcher in self._watchers:
+            watcher(sql, values)
 
     def reads(self, workspace_id: int, client_id: int | None = None) -> Reads:
         """A snapshot of one workspace, not yet opened; for a restricted API client of what it may see. Close it."""
@@ -176,33 +213,33 @@ class Database:
         """A transaction that starts with ``begin``; of one workspace, or of all where that is None."""
         everywhere = workspace_id is None
         binding = tenancy.act_everywhere() if everywhere else tenancy.act_in(workspace_id or 0, client_id)
-        connection = await self._begin(f"{begin}; {binding}")
-        transaction = Transaction(connection, workspace_id)
+        lease = await self._begin(f"{begin}; {binding}")
+        transaction = Transaction(lease, workspace_id, self._watchers)
         try:
             yield transaction
         except BaseException:
-            await asyncio.shield(_end(connection, "ROLLBACK"))
+            await asyncio.shield(_end(lease, "ROLLBACK"))
             raise
         else:
-            await asyncio.shield(self._commit(connection, announces=transaction.announces))
+            await asyncio.shield(self._commit(lease, announces=transaction.announces))
 
-    async def _commit(self, connection: AsyncConnection, *, announces: bool) -> None:
-        await _end(connection, "COMMIT")
+    async def _commit(self, lease: Lease, *, announces: bool) -> None:
+        await _end(lease, "COMMIT")
         if announces and self.on_announcement is not None:
             self.on_announcement()
 
-    async def _begin(self, sql: str) -> AsyncConnection:
+    async def _begin(self, sql: str) -> Lease:
         # The BEGIN doubles as the liveness check that pool_pre_ping would pay a round trip for.
         for attempt in range(self._attempts):
-            connection = await self.engine.connect()
+            lease = await Lease.of(self.engine)
             try:
-                await (await _driver(connection)).execute(sql)
+                await lease.driver.execute(sql)
             except BaseException as error:
-                await asyncio.shield(_discard(connection))
+                await asyncio.shield(lease.throw_away())
                 if isinstance(error, _GONE) and attempt + 1 < self._attempts:
                     continue
                 raise
-            return connection
+            return lease
         raise AssertionError("unreachable")
 
     async def close(self) -> None:
@@ -221,24 +258,14 @@ def is_unavailable(error: BaseException | None) -> bool:
     return False
 
 
-async def _driver(connection: AsyncConnection) -> Any:
-    return (await connection.get_raw_connection()).driver_connection
-
-
-async def _end(connection: AsyncConnection, sql: str) -> None:
-    if connection.invalidated:
-        # A cancelled statement takes its connection with it, and PostgreSQL has rolled back.
-        await connection.close()
+async def _end(lease: Lease, sql: str) -> None:
+    if not lease.is_valid:
+        await lease.give_back()  # PostgreSQL has rolled back
         return
     try:
-        await (await _driver(connection)).execute(sql)
+        await lease.driver.execute(sql)
     except BaseException:
         # Whether it was committed may be unknown; a connection in an unknown state is never used again.
-        await _discard(connection)
+        await lease.throw_away()
         raise
-    await connection.close()
-
-
-async def _discard(connection: AsyncConnection) -> None:
-    await connection.invalidate()
-    await connection.close()
+    await lease.give_back()

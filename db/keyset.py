@@ -10,10 +10,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, true, tuple_
+
+from db.leaves import NOTHING, Leaves, Nested, as_json
+from db.statements import Rows, given_ids
 
 MAX_PAGE = 100
 
@@ -34,7 +38,7 @@ class Order:
         """The columns as a page's statement selects them, for the cursors."""
         return [column.label(f"cursor_{index}") for index, column in enumerate(self.columns)]
 
-    def cursor(self, row: Row[*tuple[Any, ...]]) -> str:
+    def cursor(self, row: Any) -> str:
         """The opaque cursor of a row of this order's page."""
         values = [_plain(getattr(row, f"cursor_{index}")) for index in range(len(self.columns))]
         return base64.urlsafe_b64encode(json.dumps([self.name, *values], separators=(",", ":")).encode()).decode()
@@ -50,6 +54,20 @@ class Order:
             if isinstance(error, BadPage):
                 raise
             raise BadPage("This is not a cursor of this list.") from None
+
+    def parameters(self, request: "PageRequest") -> dict[str, Any]:
+        """What the statement of a page in this order is asked with. Raises BadPage."""
+        ends = (("after", request.after), ("before", request.before))
+        return {
+            _parameter(end, index): value
+            for end, cursor in ends
+            if cursor is not None
+            for index, value in enumerate(self.values(cursor))
+        }
+
+
+def _parameter(end: str, index: int) -> str:
+    return f"{end}_{index}"
 
 
 def _plain(value: Any) -> Any:
@@ -68,6 +86,20 @@ def _typed(column: ColumnElement[Any], value: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What the statement of a page looks like."""
+
+    size: int
+    backward: bool
+    after: bool
+    before: bool
+    cursors: bool
+    """Whether its rows are asked for their cursors."""
+    leaves: Leaves | None
+    """What is asked of each row, where that is nothing but leaves, and nothing of the page but its rows."""
+
+
+@dataclass(frozen=True)
 class PageRequest:
     """Which page: the first ``size`` rows after a cursor, or the last ``size`` before one."""
 
@@ -75,6 +107,8 @@ class PageRequest:
     backward: bool = False
     after: str | None = None
     before: str | None = None
+    cursors: bool = True
+    leaves: Leaves | None = None
 
     @classmethod
     def of(cls, first: int | None, after: str | None, last: int | None, before: str | None) -> "PageRequest":
@@ -86,55 +120,113 @@ class PageRequest:
             raise BadPage(f"{name} must be from 1 to {MAX_PAGE}; it is {size}.")
         return cls(size, last is not None, after, before)
 
+    @property
+    def shape(self) -> Shape:
+        """What its statement looks like."""
+        ends = self.after is not None, self.before is not None
+        return Shape(self.size, self.backward, *ends, self.cursors, self.leaves)
 
-@dataclass(frozen=True)
+
 class Page:
     """The rows of a page in the list's order, and whether there are more on either side."""
 
-    order: Order
-    rows: Sequence[Row[*tuple[Any, ...]]] = ()
-    has_next: bool = False
-    has_previous: bool = False
+    __slots__ = ("has_next", "has_previous", "json", "order", "rows")
+
+    def __init__(
+        self,
+        order: Order,
+        rows: Rows | None = None,
+        *,
+        has_next: bool = False,
+        has_previous: bool = False,
+        json: str | None = None,
+    ) -> None:
+        self.order = order
+        self.rows = Rows() if rows is None else rows
+        self.has_next = has_next
+        self.has_previous = has_previous
+        self.json = json
+        """All that is asked of it, written already: the rows as a JSON list of their leaves. Then there are no rows."""
 
     @classmethod
-    def of(cls, order: Order, request: PageRequest, rows: Sequence[Row[*tuple[Any, ...]]]) -> "Page":
+    def of(cls, order: Order, request: PageRequest, rows: Rows) -> "Page":
         """A page out of what its statement answered: one row more than asked for says that there are more."""
+        if request.leaves is not None:
+            return cls(order, json=rows[0].json)
         more = len(rows) > request.size
-        rows = rows[: request.size]
+        if more:
+            rows = rows.part(slice(request.size))
         if request.backward:
             more = more or request.after is not None
-            return cls(order, rows[::-1], has_next=request.before is not None, has_previous=more)
+            return cls(order, rows.part(slice(None, None, -1)), has_next=request.before is not None, has_previous=more)
         more = more or request.before is not None
         return cls(order, rows, has_next=more, has_previous=request.after is not None)
 
 
-def page(statement: Select[*tuple[Any, ...]], order: Order, request: PageRequest) -> Select[*tuple[Any, ...]]:
-    """The statement of one page, with one row more than the page holds."""
+def pages(order: Order, request: PageRequest, rows: Rows, ids: Sequence[int]) -> list[Page]:
+    """The pages of several parents, in the order of the ids, out of the rows of ``page_per_parent``."""
+    if request.leaves is not None:
+        written = dict(rows)
+        return [Page(order, json=written[parent_id]) for parent_id in ids]
+    mine = rows_per_parent(rows)
+    none = Rows((), rows.columns)
+    return [Page.of(order, request, mine.get(parent_id, none)) for parent_id in ids]
+
+
+def rows_per_parent(rows: Rows) -> dict[int, Rows]:
+    """Rows that begin with their parent's id, and come one parent after another, by that id."""
+    return {parent_id: Rows(mine, rows.columns) for parent_id, mine in groupby(rows, itemgetter(0))}
+
+
+def page(
+    statement: Select[*tuple[Any, ...]], order: Order, shape: Shape, nested: Nested = NOTHING
+) -> Select[*tuple[Any, ...]]:
+    """The statement of one page, with one row more than the page holds. ``order.parameters`` says with what.
+
+    ``nested``: what may hang on its rows, should they be written as JSON.
+    """
     key = tuple_(*order.columns)
-    for cursor, is_after in ((request.after, True), (request.before, False)):
-        if cursor is not None:
-            values = order.values(cursor)
-            bound = tuple_(*(literal(v, c.type) for v, c in zip(values, order.columns, strict=True)))
-            statement = statement.where(key < bound if order.descending == is_after else key > bound)
-    descending = order.descending != request.backward
+    for end, is_given in (("after", shape.after), ("before", shape.before)):
+        if is_given:
+            columns = enumerate(order.columns)
+            bound = tuple_(*(bindparam(_parameter(end, index), type_=column.type) for index, column in columns))
+            statement = statement.where(key < bound if order.descending == (end == "after") else key > bound)
+    descending = order.descending != shape.backward
     by = [column.desc() if descending else column.asc() for column in order.columns]
-    return statement.add_columns(*order.labelled()).order_by(*by).limit(request.size + 1)
+    if shape.leaves is not None:
+        return as_json(statement.order_by(*by).limit(shape.size), shape.leaves, nested)
+    return statement.add_columns(*order.labelled()).order_by(*by).limit(shape.size + 1)
 
 
 def page_per_parent(
-    statement: Select[*tuple[Any, ...]], parent: Any, order: Order, request: PageRequest, ids: Sequence[int]
+    statement: Select[*tuple[Any, ...]], parent: Any, order: Order, shape: Shape, nested: Nested = NOTHING
 ) -> Select[*tuple[Any, ...]]:
-    """One statement that pages the children of every parent; each row says whose it is in ``parent_id``."""
-    parents = func.unnest(literal(list(ids), ARRAY(BigInteger))).table_valued("id").render_derived("parents")
-    children = page(statement.where(parent == parents.c.id), order, request).lateral("children")
-    position = [column.desc() if order.descending != request.backward else column.asc() for column in _keys(children)]
+    """One statement that pages the children of every parent in ``ids``; each row begins with ``parent_id``."""
+    parents = unnested()
+    mine = statement.where(parent == parents.c.id).correlate(parents)
+    children = page(mine, order, shape, nested).correlate(parents).lateral("children")
+    position = [column.desc() if order.descending != shape.backward else column.asc() for column in _keys(children)]
     return (
-        select(parents.c.id.label("parent_id"), children)
+        select(parents.c.id.label("parent_id"), *answered(children, shape))
         .select_from(parents)
-        .join(children, literal(True))
+        .join(children, true())
         .order_by(parents.c.id, *position)
     )
 
 
+def answered(children: Any, shape: Shape) -> list[ColumnElement[Any]]:
+    """The columns of a page that are sent: its position only if somebody asks for cursors."""
+    return [column for column in children.c if shape.cursors or not _is_key(column)]
+
+
+def unnested() -> Any:
+    """The parameter ``ids`` as rows of a column ``id``."""
+    return func.unnest(given_ids()).table_valued("id").render_derived("parents")
+
+
 def _keys(children: Any) -> list[ColumnElement[Any]]:
-    return [column for column in children.c if column.name.startswith("cursor_")]
+    return [column for column in children.c if _is_key(column)]
+
+
+def _is_key(column: ColumnElement[Any]) -> bool:
+    return str(column.name).startswith("cursor_")

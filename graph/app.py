@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from db.engine import Database
 from graph.access import Authenticator
@@ -21,6 +23,24 @@ from graph.settings import Settings
 from graph.transport.door import Door
 from graph.transport.http import GraphQLView
 from jobs.sequencer import Sequencer
+
+ENDPOINT = "/graphql"
+
+
+class Application(Starlette):
+    """Starlette, but that GraphQL goes past its router: finding the one route costs a tenth of a small operation."""
+
+    def __init__(self, door: Door, **options: Any) -> None:
+        super().__init__(**options)
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called by the server."""
+        if scope.get("path") == ENDPOINT:
+            scope["app"] = self
+            await self._door(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def build_app(settings: Settings, database_url: str) -> Starlette:
@@ -65,12 +85,11 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
             await database.close()
 
     async def home(_request: object) -> RedirectResponse:
-        return RedirectResponse("/graphql")
+        return RedirectResponse(ENDPOINT)
 
     view = GraphQLView(database, authenticator, live, operations)
     door = Door(view, streams, authenticator, connections, settings.manners())
-    routes = [Route("/", home), *health.routes, Route("/graphql", door), WebSocketRoute("/graphql", door)]
-    app = Starlette(routes=routes, lifespan=lifespan)
+    app = Application(door, routes=[Route("/", home), *health.routes], lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
     app.state.clients = authenticator.clients
     app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer

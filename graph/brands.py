@@ -1,5 +1,6 @@
 """Brands: labels below the workspace."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import strawberry
@@ -39,6 +40,11 @@ class BrandPayload:
     @strawberry.field(description="The brand as it is now; null when something was wrong.")
     def brand(self, info: Info) -> Brand | None:
         return brand_of(info, self.brand_id)
+
+
+def brands_of(info: Info, brand_ids: Sequence[int | None]) -> Any:
+    """The brands of rows that name one each, with what the current field selects of them."""
+    return info.context.loaders.one_each(brands.by_ids, (selection_of(info).names,), brand_ids)
 
 
 def brand_of(info: Info, brand_id: int | None) -> Any:

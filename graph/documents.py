@@ -14,6 +14,7 @@ from graphql import (
     specified_rules,
     validate,
 )
+from graphql.execution.collect_fields import FragmentDetails
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
@@ -47,6 +48,7 @@ class Document:
         definitions = self.node.definitions
         self.operations = [node for node in definitions if isinstance(node, OperationDefinitionNode)]
         self.fragments = {node.name.value: node for node in definitions if isinstance(node, FragmentDefinitionNode)}
+        self.fragment_details = {name: FragmentDetails(node) for name, node in self.fragments.items()}
         self.plans = Plans(definitions)
         self._known: dict[Hashable, Any] = {}
 

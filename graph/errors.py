@@ -13,10 +13,10 @@ import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from db.engine import BadText
 from db.errors import Problem, ProblemCode, camel
 from db.keyset import BadPage
 from db.queries.metrics import TooManyPoints
+from db.statements import BadText
 
 _BAD_VARIABLE = re.compile(r"Variable '\$\w+' (has|got) invalid value|Variable '\$\w+' of required type")
 

@@ -9,6 +9,8 @@ import strawberry
 
 from db.errors import Problem, Refused, invalid
 from graph.errors import bad_input
+from graph.execution import Attribute
+from graph.leaves import GlobalId
 
 _ID = re.compile(r"([A-Z][A-Za-z]*):([1-9]\d{0,18})", re.ASCII)
 
@@ -36,6 +38,7 @@ def global_id(type_name: str) -> Any:
     def resolve(root: strawberry.Parent[Any]) -> strawberry.ID:
         return strawberry.ID(encode(type_name, root.id))
 
+    resolve.hint = Attribute("id", GlobalId(type_name))  # type: ignore[attr-defined]
     return strawberry.field(resolver=resolve, description="Global id, opaque, unique over all types.")
 
 
@@ -45,7 +48,7 @@ class BadId(ValueError):
 
 def encode(type_name: str, key: int) -> str:
     """The global id of a row."""
-    return base64.b64encode(f"{type_name}:{key}".encode()).decode()
+    return GlobalId(type_name)(key)
 
 
 def parts(global_id: str) -> tuple[str, int]:

@@ -5,7 +5,8 @@ all of its keys share, so two fields that ask for the same things share their st
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
+from itertools import chain
 from typing import Any
 
 from aiodataloader import DataLoader
@@ -13,46 +14,92 @@ from aiodataloader import DataLoader
 from db.engine import Reads
 
 Fetch = Callable[..., Awaitable[Sequence[Any]]]
+Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
+"""From keys to their values, in order."""
 
 
-class Loader(DataLoader[int, Any]):
-    """A loader whose futures cannot be cancelled by one of those that wait for them.
+class Loader(DataLoader[tuple[Any, ...], list[Any]]):
+    """Loads the keys of a whole level under one future. What several levels ask for is fetched once."""
 
-    When a non-null field fails, graphql-core cancels its siblings. They share futures with fields elsewhere
-    in the answer, which must not be dragged along.
-    """
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(self._of_levels, cache=False)
+        self._batch = batch
+        self._known: dict[Any, Any] = {None: None}
 
-    def load(self, key: int) -> asyncio.Future[Any]:
-        """A future of the value for this key."""
+    async def _of_levels(self, levels: list[tuple[Any, ...]]) -> list[list[Any]]:
+        known = self._known
+        wanted = [key for key in dict.fromkeys(chain.from_iterable(levels)) if key not in known]
+        if wanted:
+            known.update(zip(wanted, await self._batch(wanted), strict=True))
+        return [[known[key] for key in level] for level in levels]
+
+    def load(self, key: tuple[Any, ...]) -> asyncio.Future[list[Any]]:
+        """A future of the values for these keys.
+
+        It cannot be cancelled by one of those that wait for it. When a non-null field fails, graphql-core cancels its
+        siblings. They share futures with fields elsewhere in the answer, which must not be dragged along.
+        """
+        return asyncio.shield(super().load(key))
+
+
+class Level(DataLoader[Any, Any]):
+    """Gathers the objects of a level for a field that answers them together, where they are asked one by one."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch, cache=False)
+
+    def load(self, key: Any) -> asyncio.Future[Any]:
+        """A future of the field's value for this object; the value itself may be an error. As in Loader."""
         return asyncio.shield(super().load(key))
 
 
 class Loaders:
-    """The loaders of one operation, over its snapshot."""
+    """The loaders of one operation, over its snapshot. The key None stands for nothing."""
 
     def __init__(self, reads: Callable[[], Reads]) -> None:
         self._reads = reads
-        self._loaders: dict[Any, Loader] = {}
+        self._loaders: dict[Hashable, Loader] = {}
+        self._levels: dict[Hashable, Level] = {}
 
-    def one(self, fetch: Fetch, arguments: tuple[Any, ...], key: Any, by: str = "id") -> Any:
-        """The row of ``fetch(reads, *arguments, keys)`` whose column ``by`` is the key, or None."""
+    def one_each(self, fetch: Fetch, arguments: tuple[Any, ...], keys: Sequence[Any], by: str = "id") -> Any:
+        """For each key the row of ``fetch(reads, *arguments, keys)`` whose column ``by`` it is, or None."""
 
         async def batch(keys: list[Any]) -> list[Any]:
             rows = {getattr(row, by): row for row in await fetch(self._reads(), *arguments, keys)}
             return [rows.get(key) for key in keys]
 
-        return self._loader((fetch, arguments), batch).load(key)
+        return self._loader((fetch, arguments), batch).load(tuple(keys))
 
-    def many(self, fetch: Fetch, arguments: tuple[Any, ...], key: int) -> Any:
-        """What ``fetch(reads, *arguments, keys)`` answers at the place of the key; an error there is raised."""
+    def many_each(self, fetch: Fetch, arguments: tuple[Any, ...], keys: Sequence[Any]) -> Any:
+        """For each key what ``fetch(reads, *arguments, keys)`` answers at its place, which may be an error."""
 
-        async def batch(keys: list[int]) -> list[Any]:
+        async def batch(keys: list[Any]) -> list[Any]:
             return list(await fetch(self._reads(), *arguments, keys))
 
-        return self._loader((fetch, arguments), batch).load(key)
+        return self._loader((fetch, arguments), batch).load(tuple(keys))
 
-    def _loader(self, name: Any, batch: Any) -> Loader:
+    def one(self, fetch: Fetch, arguments: tuple[Any, ...], key: Any, by: str = "id") -> Any:
+        """The row of one key, or None."""
+        return _only(self.one_each(fetch, arguments, (key,), by))
+
+    def many(self, fetch: Fetch, arguments: tuple[Any, ...], key: Any) -> Any:
+        """What is answered at the place of one key."""
+        return _only(self.many_each(fetch, arguments, (key,)))
+
+    def level(self, name: Hashable, batch: Batch) -> Level:
+        """What gathers the objects of a level for the field of this name."""
+        found = self._levels.get(name)
+        if found is None:
+            found = self._levels[name] = Level(batch)
+        return found
+
+    def _loader(self, name: Hashable, batch: Batch) -> Loader:
         loader = self._loaders.get(name)
         if loader is None:
             loader = self._loaders[name] = Loader(batch)
         return loader
+
+
+async def _only(values: Awaitable[list[Any]]) -> Any:
+    [value] = await values
+    return value

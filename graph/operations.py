@@ -1,17 +1,22 @@
 """Operations: checked, and answered by the executor."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
-from graphql.execution.executor import Executor
+from graphql.execution.executor import Executor, default_field_resolver, default_type_resolver
+from graphql.execution.values import VariableValues, get_variable_values
 
 from graph import access, limits
 from graph.context import Context
 from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
 from graph.executors import EXECUTORS
+
+_NO_VARIABLES = VariableValues({}, {})
+_MOST_ERRORS = 50
+"""Of the variables of an operation that are told."""
 
 Variables = Mapping[str, Any] | None
 
@@ -22,7 +27,7 @@ class Operations:
     def __init__(self, schema: strawberry.Schema, executor: str) -> None:
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
         self._documents = Documents(self.schema)
-        self._executor = EXECUTORS[executor]
+        self._executor: Callable[..., Executor[Any]] = EXECUTORS[executor]
 
     def document(self, text: str) -> Document:
         """The document of a text."""
@@ -52,13 +57,31 @@ class Operations:
         context: Context,
         extensions: Mapping[str, Any] | None = None,
     ) -> Executor[Any] | list[GraphQLError]:
-        """The executor of an operation, or what is wrong with its variables."""
-        return self._executor.build(
+        """The executor of an operation that the document has, or what is wrong with its variables.
+
+        As Executor.build makes it, without looking through the document again.
+        """
+        operation = document.operation(name)
+        assert operation is not None  # noqa: S101 - for the type checker: see above
+        values = _NO_VARIABLES
+        if operation.variable_definitions:
+            found = get_variable_values(
+                self.schema, operation.variable_definitions, dict(variables or {}), _MOST_ERRORS
+            )
+            if isinstance(found, list):
+                return found
+            values = found
+        return self._executor(
             self.schema,
-            document.node,
-            context_value=context,
-            raw_variable_values=dict(variables or {}),
-            operation_name=name,
+            document.fragments,
+            document.fragment_details,
+            None,
+            context,
+            operation,
+            values,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
             plans=document.plans,
             operation_extensions=extensions,
         )
@@ -66,13 +89,15 @@ class Operations:
     async def answer(
         self,
         document: Document,
-        operation: OperationDefinitionNode,
+        operation: OperationDefinitionNode | None,
         name: str | None,
         variables: Variables,
         context: Context,
         extensions: Mapping[str, Any] | None = None,
     ) -> ExecutionResult:
-        """The answer to an operation of a valid document, its errors as the caller sees them."""
+        """The answer to an operation, its errors as the caller sees them. None only of a document that is not valid."""
+        if document.errors or operation is None:
+            return ExecutionResult(None, [shown(error, name) for error in document.errors])
         refusal = self.refusal(document, operation, name, variables, context)
         if refusal is not None:
             return ExecutionResult(None, [shown(refusal, name)])

@@ -1,8 +1,39 @@
-"""Rates, rounded as the domain says: half up, to two decimals, null where there is nothing to divide by."""
+"""Numbers that are computed from others of the same row. They say from which, so that PostgreSQL can do the same."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from db.rates import percent
 
 
-def percent(part: int, whole: int) -> float | None:
-    """100 * part / whole. Exact until the one rounding; both are zero or more."""
-    if whole == 0:
-        return None
-    return (20_000 * part + whole) // (2 * whole) / 100
+@dataclass(frozen=True)
+class Total:
+    """The sum of some numbers."""
+
+    parts: tuple[str, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The numbers that it is computed from."""
+        return self.parts
+
+    def __call__(self, row: Any) -> int:
+        """The sum in a row."""
+        return sum(getattr(row, name) for name in self.parts)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How much of a number the sum of some others is, in percent; null where there is nothing to divide by."""
+
+    parts: tuple[str, ...]
+    whole: str
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The numbers that it is computed from."""
+        return (*self.parts, self.whole)
+
+    def __call__(self, row: Any) -> float | None:
+        """The rate in a row."""
+        return percent(sum(getattr(row, name) for name in self.parts), getattr(row, self.whole))

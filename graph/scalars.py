@@ -10,6 +10,8 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
+from graph.execution import Own
+
 BigInt = NewType("BigInt", int)
 
 LARGEST = 2**53 - 1
@@ -27,8 +29,8 @@ def _parse_datetime(value: Any) -> datetime:
     raise GraphQLError(f"Not an RFC 3339 date and time with offset, e.g. 2026-03-01T12:00:00Z: {_shown(value)}.")
 
 
-def _serialize_datetime(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _serialize_datetime(value: datetime) -> datetime:
+    return value.astimezone(UTC)  # graph.encoding spells it
 
 
 def _parse_date(value: Any) -> date:
@@ -38,6 +40,12 @@ def _parse_date(value: Any) -> date:
         except ValueError:
             pass
     raise GraphQLError(f"Not a calendar date, e.g. 2026-03-01: {_shown(value)}.")
+
+
+def _serialize_date(value: date) -> date:
+    if type(value) is not date:
+        raise TypeError(f"not a date: {_shown(value)}")
+    return value
 
 
 def _whole(value: Any) -> int:
@@ -80,7 +88,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         name="Date",
         description="ISO 8601 calendar date, in the workspace's time zone.",
         parse_value=_parse_date,
-        serialize=date.isoformat,
+        serialize=_serialize_date,
     ),
     BigInt: strawberry.scalar(
         name="BigInt",
@@ -95,3 +103,10 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         serialize=_serialize_decimal,
     ),
 }
+
+OWN: Mapping[str, Own] = {
+    "DateTime": Own("type({v}) is {0} and {v}.tzinfo is {1}", datetime, UTC),
+    "Date": Own("type({v}) is {0}", date),
+    "BigInt": Own("type({v}) is {0} and -{1} <= {v} <= {1}", int, LARGEST),
+}
+"""Which values of these scalars are answered as they are."""

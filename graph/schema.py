@@ -17,6 +17,7 @@ from graph.engagement.subscriptions import EngagementSubscription
 from graph.engagement.types import Comment, Reaction, Share
 from graph.impressions.mutations import ImpressionMutation
 from graph.impressions.types import Impression
+from graph.levels import equip
 from graph.live.queries import LiveQuery
 from graph.nodes import NodeQuery
 from graph.scalars import SCALARS
@@ -37,3 +38,4 @@ schema = strawberry.Schema(
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 describe(schema)
+equip(schema)

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from graphql import FieldNode, FragmentSpreadNode, SelectionNode, VariableNode
 from strawberry import Info
+
+from graph.execution import FieldNodes
 
 _HUMP = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -28,19 +30,23 @@ class Selection:
         self._fragments = fragments
         self._variables = variables
         self._below: dict[str, list[FieldNode]] = {}
+        self._under: dict[str, Selection] = {}
         for node in nodes:
             if node.selection_set is not None:
                 for field in self._fields(node.selection_set.selections, set()):
                     self._below.setdefault(field.name.value, []).append(field)
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The selected fields, in snake case."""
         return frozenset(snake(name) for name in self._below)
 
     def under(self, name: str) -> "Selection":
         """What is selected below one of the fields, named as in the schema. Empty where it is not selected."""
-        return Selection(self._fragments, self._variables, self._below.get(name, ()))
+        found = self._under.get(name)
+        if found is None:
+            found = self._under[name] = Selection(self._fragments, self._variables, self._below.get(name, ()))
+        return found
 
     def _fields(self, selections: Iterable[SelectionNode], seen: set[str]) -> Iterator[FieldNode]:
         for node in selections:
@@ -72,6 +78,13 @@ class Selection:
 
 
 def selection_of(info: Info[Any, Any]) -> Selection:
-    """What is selected below the field that is being resolved."""
+    """What is selected below the field that is being resolved. Worked out once for each plan."""
     raw = info._raw_info  # noqa: SLF001 - the wrapped info has no public way to the nodes
-    return Selection(raw.fragments, info.variable_values, raw.field_nodes)
+    nodes = raw.field_nodes
+    if not isinstance(nodes, FieldNodes):
+        return Selection(raw.fragments, info.variable_values, nodes)
+    found: Selection | None = nodes.memo.get(Selection)
+    if found is None:
+        # Of the variables only those are looked at that decide about the plan.
+        found = nodes.memo[Selection] = Selection(raw.fragments, info.variable_values, nodes)
+    return found

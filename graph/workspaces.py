@@ -33,10 +33,10 @@ class Workspace(Node):
     ) -> Connection[Brand]:
         reads, request = info.context.reads, PageRequest.of(first, after, last, before)
         return await connection(
-            selection_of(info),
+            info,
             brands.BY_NAME,
             request,
-            lambda fields: brands.listed(reads, fields, request),
+            lambda fields, request: brands.listed(reads, fields, request),
             lambda: brands.count(reads),
         )
 
@@ -48,10 +48,10 @@ class Workspace(Node):
             raise forbidden("Workspace.apiClients needs a token with the scope admin.")
         reads, request = info.context.reads, PageRequest.of(first, after, last, before)
         return await connection(
-            selection_of(info),
+            info,
             clients.NEWEST,
             request,
-            lambda fields: clients.listed(reads, fields, request),
+            lambda fields, request: clients.listed(reads, fields, request),
             lambda: clients.count(reads),
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from hypothesis import settings
-from sqlalchemy import event, make_url
+from sqlalchemy import make_url
 
 from db import migrate
 from db.embedded import Embedded
@@ -103,11 +103,5 @@ async def api(database_url: str, workspace: int, tmp_path: Path) -> AsyncIterato
 def statements(api: Api) -> Iterator[list[str]]:
     """The SQL that the application executes, in order."""
     seen: list[str] = []
-    engine = api.database.engine.sync_engine
-
-    def record(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", record)
-    yield seen
-    event.remove(engine, "before_cursor_execute", record)
+    with api.database.watched(lambda statement, _: seen.append(statement)):
+        yield seen

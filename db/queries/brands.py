@@ -1,38 +1,49 @@
 """Brands: look-ups, lists, and creation."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Text, any_, func, insert, literal, select
+from sqlalchemy import Text, any_, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from db.engine import Reads, Rows, Transaction
-from db.keyset import Order, Page, PageRequest, page
+from db.engine import Reads, Transaction
+from db.keyset import Order, Page, PageRequest, Shape, page
 from db.models.brands import Brand
-from db.queries.columns import pick
+from db.queries.columns import Fields, Query, own
+from db.statements import Rows, given_ids, prepared, workspace
 
 BY_NAME = Order("brands:name", (Brand.name, Brand.id))
 
 
-async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
+async def by_ids(reads: Reads, fields: Fields, ids: Sequence[int]) -> Rows:
     """The brands of these ids, in any order; missing ones are left out."""
-    statement = select(*pick(Brand, {}, fields)).where(
-        Brand.workspace_id == reads.workspace,
-        Brand.id == any_(literal(list(ids), ARRAY(BigInteger))),
-    )
-    return await reads.rows(statement)
+    return await reads.rows(_by_ids(fields), {"ids": ids})
 
 
-async def listed(reads: Reads, fields: Collection[str], request: PageRequest) -> Page:
+@prepared
+def _by_ids(fields: Fields) -> Query:
+    return own(Brand, {}, fields).where(Brand.id == any_(given_ids()))
+
+
+async def listed(reads: Reads, fields: Fields, request: PageRequest) -> Page:
     """One page of the workspace's brands, by name."""
-    statement = select(*pick(Brand, {}, fields)).where(Brand.workspace_id == reads.workspace)
-    return Page.of(BY_NAME, request, await reads.rows(page(statement, BY_NAME, request)))
+    rows = await reads.rows(_listed(fields, request.shape), BY_NAME.parameters(request))
+    return Page.of(BY_NAME, request, rows)
+
+
+@prepared
+def _listed(fields: Fields, shape: Shape) -> Query:
+    return page(own(Brand, {}, fields), BY_NAME, shape)
 
 
 async def count(reads: Reads) -> int:
     """How many brands the workspace has."""
-    row = await reads.row(select(func.count()).select_from(Brand).where(Brand.workspace_id == reads.workspace))
-    return int(row[0]) if row else 0
+    return int((await reads.row(_count()))[0])
+
+
+@prepared
+def _count() -> Query:
+    return select(func.count()).select_from(Brand).where(Brand.workspace_id == workspace())
 
 
 async def exists(transaction: Transaction, brand_id: int) -> bool:

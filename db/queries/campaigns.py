@@ -1,6 +1,6 @@
 """Campaigns: look-ups, lists, and changes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Date,
     Text,
     and_,
     any_,
+    bindparam,
     delete,
     exists,
     func,
@@ -23,18 +25,22 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from db.engine import Reads, Rows, Transaction
-from db.keyset import Order, Page, PageRequest, page
+from db.engine import Reads, Transaction
+from db.keyset import Order, Page, PageRequest, Shape, page
 from db.models.campaigns import WITHOUT_DATE, Campaign, CampaignStatus
 from db.models.metrics import CampaignTotals
-from db.queries.columns import pick
+from db.queries import metrics
+from db.queries.columns import Fields, Query, own
 from db.queries.live import outbox
+from db.statements import Rows, given_ids, given_texts, prepared, workspace
 
 NEEDS = {
     "brand": (Campaign.brand_id,),
     "budget": (Campaign.budget_amount, Campaign.currency),
     "cost_per_impression": (Campaign.cost_per_impression, Campaign.currency),
 }
+NESTED = {"metrics": metrics.as_json}
+"""What PostgreSQL may write below a campaign."""
 ORDERS = {
     "NEWEST": Order("campaigns:newest", (Campaign.created_at, Campaign.id), descending=True),
     "OLDEST": Order("campaigns:oldest", (Campaign.created_at, Campaign.id)),
@@ -54,59 +60,87 @@ class Filter:
     search: str | None = None
     active_on: date | None = None
 
+    def values(self) -> dict[str, Any]:
+        """What is given, as the parameters of a statement."""
+        words = (self.search or "").split()
+        values = {
+            "status": None if self.status is None else [status.value for status in self.status],
+            "brand_id": self.brand_id,
+            "active_on": self.active_on,
+            "words": words or None,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
-async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
+    def given(self) -> frozenset[str]:
+        """The names of what is given."""
+        return frozenset(self.values())
+
+
+async def by_ids(reads: Reads, fields: Fields, ids: Sequence[int]) -> Rows:
     """The campaigns of these ids, in any order; missing ones are left out."""
-    statement = select(*pick(Campaign, NEEDS, fields)).where(
-        Campaign.workspace_id == reads.workspace,
-        Campaign.id == any_(literal(list(ids), ARRAY(BigInteger))),
-    )
-    return await reads.rows(statement)
+    return await reads.rows(_by_ids(fields), {"ids": ids})
 
 
-async def by_keys(reads: Reads, fields: Collection[str], keys: Sequence[str]) -> Rows:
+@prepared
+def _by_ids(fields: Fields) -> Query:
+    return own(Campaign, NEEDS, fields).where(Campaign.id == any_(given_ids()))
+
+
+async def by_keys(reads: Reads, fields: Fields, keys: Sequence[str]) -> Rows:
     """The campaigns of these keys, in any order, with ``key``; missing ones are left out."""
-    statement = select(*pick(Campaign, NEEDS, {*fields, "key"})).where(
-        Campaign.workspace_id == reads.workspace,
-        Campaign.key == any_(literal(list(keys), ARRAY(Text))),
-    )
-    return await reads.rows(statement)
+    return await reads.rows(_by_keys(fields), {"keys": keys})
 
 
-async def listed(reads: Reads, fields: Collection[str], which: Filter, order: Order, request: PageRequest) -> Page:
-    """One page of the workspace's campaigns."""
-    statement = select(*pick(Campaign, NEEDS, fields)).where(*_conditions(reads, which))
-    return Page.of(order, request, await reads.rows(page(statement, order, request)))
+@prepared
+def _by_keys(fields: Fields) -> Query:
+    return own(Campaign, NEEDS, fields | {"key"}).where(Campaign.key == any_(given_texts("keys")))
+
+
+async def listed(reads: Reads, fields: Fields, which: Filter, by: str, request: PageRequest) -> Page:
+    """One page of the workspace's campaigns. ``by``: one of ORDERS."""
+    order = ORDERS[by]
+    values = {**which.values(), **order.parameters(request)}
+    return Page.of(order, request, await reads.rows(_listed(fields, which.given(), by, request.shape), values))
+
+
+@prepared
+def _listed(fields: Fields, given: frozenset[str], by: str, shape: Shape) -> Query:
+    return page(own(Campaign, NEEDS, fields).where(*_conditions(given)), ORDERS[by], shape, NESTED)
 
 
 async def count(reads: Reads, which: Filter) -> int:
     """How many campaigns the filter lets through."""
-    row = await reads.row(select(func.count()).select_from(Campaign).where(*_conditions(reads, which)))
-    return int(row[0]) if row else 0
+    return int((await reads.row(_count(which.given()), which.values()))[0])
 
 
-def _conditions(reads: Reads, which: Filter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [Campaign.workspace_id == reads.workspace]
-    if which.status is not None:
-        found.append(Campaign.status == any_(literal([s.value for s in which.status], ARRAY(Text))))
-    if which.brand_id is not None:
-        found.append(Campaign.brand_id == which.brand_id)
-    if which.active_on is not None:
-        found.append(_runs_on(which.active_on))
-    found.extend(_mentions(word) for word in (which.search or "").split())
-    return found
+@prepared
+def _count(given: frozenset[str]) -> Query:
+    own_ones = Campaign.workspace_id == workspace()
+    return select(func.count()).select_from(Campaign).where(own_ones, *_conditions(given))
 
 
-def _runs_on(day: date) -> ColumnElement[bool]:
+def _conditions(given: frozenset[str]) -> list[ColumnElement[bool]]:
+    conditions = {
+        "status": Campaign.status == any_(given_texts("status")),
+        "brand_id": Campaign.brand_id == bindparam("brand_id", type_=BigInteger),
+        "active_on": _runs_on(bindparam("active_on", type_=Date)),
+        "words": _mentions_all(given_texts("words")),
+    }
+    return [condition for name, condition in conditions.items() if name in given]
+
+
+def _runs_on(day: Any) -> ColumnElement[bool]:
     begun = or_(Campaign.starts_on.is_(None), Campaign.starts_on <= day)
     not_over = or_(Campaign.ends_on.is_(None), Campaign.ends_on >= day)
     return and_(begun, not_over)
 
 
-def _mentions(word: str) -> ColumnElement[bool]:
+def _mentions_all(words: Any) -> ColumnElement[bool]:
     text = func.concat_ws(" ", Campaign.name, Campaign.key, Campaign.description, Campaign.objective)
+    each = func.unnest(words).table_valued("word").render_derived("words")
     # Lowered on both sides by PostgreSQL: Python has other ideas of some letters.
-    return func.strpos(func.lower(text), func.lower(literal(word, Text))) > 0
+    missing = select(each.c.word).where(func.strpos(func.lower(text), func.lower(each.c.word)) == 0)
+    return ~missing.correlate(Campaign).exists()
 
 
 async def create(transaction: Transaction, values: Mapping[str, Any]) -> int:

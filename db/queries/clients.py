@@ -5,18 +5,17 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, any_, func, insert, literal, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import any_, func, insert, select, text, update
 
-from db.engine import Database, Reads, Rows, Transaction
-from db.keyset import Order, Page, PageRequest, page, page_per_parent
+from db.engine import Database, Reads, Transaction
+from db.keyset import Order, Page, PageRequest, Shape, page, page_per_parent, pages
 from db.models.campaigns import Campaign
 from db.models.clients import ApiClient, ApiClientCampaign
 from db.models.live import ChangeKind, Topic
 from db.queries import campaigns
-from db.queries.columns import pick
-from db.queries.engagement.reading import paged
+from db.queries.columns import Fields, Query, counted, own, pick
 from db.queries.live import outbox
+from db.statements import Rows, given_ids, prepared, workspace
 
 PREFIX = "gs_"
 """What every secret begins with, so that it is told from a token, and found where somebody left it."""
@@ -72,50 +71,66 @@ async def revoke(transaction: Transaction, client_id: int) -> bool:
     return True
 
 
-async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
+async def by_ids(reads: Reads, fields: Fields, ids: Sequence[int]) -> Rows:
     """The clients of these ids, in any order; missing ones are left out."""
-    statement = select(*pick(ApiClient, {}, fields)).where(
-        ApiClient.workspace_id == reads.workspace, ApiClient.id == any_(literal(list(ids), ARRAY(BigInteger)))
-    )
-    return await reads.rows(statement)
+    return await reads.rows(_by_ids(fields), {"ids": ids})
 
 
-async def listed(reads: Reads, fields: Collection[str], request: PageRequest) -> Page:
+@prepared
+def _by_ids(fields: Fields) -> Query:
+    return own(ApiClient, {}, fields).where(ApiClient.id == any_(given_ids()))
+
+
+async def listed(reads: Reads, fields: Fields, request: PageRequest) -> Page:
     """One page of the workspace's clients, newest first; revoked ones too."""
-    statement = select(*pick(ApiClient, {}, fields)).where(ApiClient.workspace_id == reads.workspace)
-    return Page.of(NEWEST, request, await reads.rows(page(statement, NEWEST, request)))
+    rows = await reads.rows(_listed(fields, request.shape), NEWEST.parameters(request))
+    return Page.of(NEWEST, request, rows)
+
+
+@prepared
+def _listed(fields: Fields, shape: Shape) -> Query:
+    return page(own(ApiClient, {}, fields), NEWEST, shape)
 
 
 async def count(reads: Reads) -> int:
     """How many clients the workspace has."""
-    row = await reads.row(select(func.count()).select_from(ApiClient).where(ApiClient.workspace_id == reads.workspace))
-    return int(row[0]) if row else 0
+    return int((await reads.row(_count()))[0])
 
 
-async def granted(reads: Reads, fields: Collection[str], request: PageRequest, ids: Sequence[int]) -> list[Page]:
+@prepared
+def _count() -> Query:
+    return select(func.count()).select_from(ApiClient).where(ApiClient.workspace_id == workspace())
+
+
+async def granted(reads: Reads, fields: Fields, request: PageRequest, ids: Sequence[int]) -> list[Page]:
     """A page of the campaigns granted to each client, oldest campaign first, in the order of the ids."""
-    own = ApiClientCampaign.workspace_id == Campaign.workspace_id
+    rows = await reads.rows(_granted(fields, request.shape), {"ids": ids, **GRANTED.parameters(request)})
+    return pages(GRANTED, request, rows, ids)
+
+
+@prepared
+def _granted(fields: Fields, shape: Shape) -> Query:
+    same = ApiClientCampaign.workspace_id == Campaign.workspace_id
     base = (
         select(*pick(Campaign, campaigns.NEEDS, fields))
-        .join(ApiClientCampaign, own & (ApiClientCampaign.campaign_id == Campaign.id))
-        .where(ApiClientCampaign.workspace_id == reads.workspace)
+        .join(ApiClientCampaign, same & (ApiClientCampaign.campaign_id == Campaign.id))
+        .where(ApiClientCampaign.workspace_id == workspace())
     )
-    rows = await reads.rows(page_per_parent(base, ApiClientCampaign.api_client_id, GRANTED, request, ids))
-    return paged(GRANTED, request, rows, ids)
+    return page_per_parent(base, ApiClientCampaign.api_client_id, GRANTED, shape, campaigns.NESTED)
 
 
 async def count_granted(reads: Reads, ids: Sequence[int]) -> list[int]:
     """How many campaigns are granted to each client, in the order of the ids."""
-    statement = (
+    return counted(await reads.rows(_count_granted(), {"ids": ids}), ids)
+
+
+@prepared
+def _count_granted() -> Query:
+    return (
         select(ApiClientCampaign.api_client_id, func.count())
-        .where(
-            ApiClientCampaign.workspace_id == reads.workspace,
-            ApiClientCampaign.api_client_id == any_(literal(list(ids), ARRAY(BigInteger))),
-        )
+        .where(ApiClientCampaign.workspace_id == workspace(), ApiClientCampaign.api_client_id == any_(given_ids()))
         .group_by(ApiClientCampaign.api_client_id)
     )
-    counts = {row[0]: int(row[1]) for row in await reads.rows(statement)}
-    return [counts.get(one, 0) for one in ids]
 
 
 _USED = text(

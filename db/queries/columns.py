@@ -1,13 +1,23 @@
 """Which columns a selection of fields needs. A statement selects these and no others."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, literal_column
+from sqlalchemy import ColumnElement, Select, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from db.statements import Rows, workspace
+
+Fields = frozenset[str]
+"""Fields of a type, in snake case."""
+Query = Select[*tuple[Any, ...]]
 Needs = Mapping[str, tuple[InstrumentedAttribute[Any], ...]]
 """From a field to its columns, where they are not the one column of the same name."""
+
+
+def own(model: type[Any], needs: Needs, fields: Collection[str]) -> Query:
+    """The rows of a model that belong to the workspace, with the columns for some fields. To be prepared."""
+    return select(*pick(model, needs, fields)).where(model.workspace_id == workspace())
 
 
 def pick(model: type[Any], needs: Needs, fields: Collection[str]) -> list[ColumnElement[Any]]:
@@ -24,3 +34,9 @@ def pick(model: type[Any], needs: Needs, fields: Collection[str]) -> list[Column
     if "typename" in fields:
         picked.append(literal_column(f"'{model.__name__}'").label("typename"))
     return picked
+
+
+def counted(rows: Rows, ids: Sequence[int]) -> list[int]:
+    """For each id, in order, the sum of what its row holds behind the id; 0 without a row."""
+    counts = {row[0]: sum(map(int, row[1:])) for row in rows}
+    return [counts.get(one, 0) for one in ids]

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import BigInteger, any_, delete, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from db.engine import Rows, Transaction
+from db.engine import Transaction
 from db.models.imports import ImportRun, ImportWaiting
+from db.statements import Rows
 
 COUNTS = ("rows_read", "accepted", "duplicates", "rejected", "rejects_bytes")
 """What a run counts. Each is a column."""

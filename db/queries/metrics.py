@@ -12,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Numeric,
-    Select,
     Text,
     and_,
     any_,
@@ -29,15 +28,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import DateTime
 
-from db.engine import Reads, Rows
+from db.engine import Reads
+from db.leaves import Leaves, object_as_json
 from db.models.campaigns import Campaign
 from db.models.engagement import Engagement
 from db.models.impressions import Impression
 from db.models.metrics import ADDITIVE, CampaignBucket, CampaignTotals
 from db.models.workspaces import Workspace
+from db.queries.columns import Fields, Query
 from db.queries.engagement.counting import COUNTERS as ENGAGEMENT
 from db.queries.rollups import QUARTER
 from db.queries.windows import ALL_TIME, Window, bucket_of
+from db.statements import Rows, given_ids, prepared, workspace
 
 MAX_POINTS = 1000
 REACH = "reach"
@@ -70,8 +72,6 @@ _LONGEST = {
     "MONTH": timedelta(days=31, hours=1),
 }
 
-Query = Select[*tuple[Any, ...]]
-
 NOTHING: ColumnElement[Any] = literal_column("0")
 
 Start = Callable[[Any], ColumnElement[Any]]
@@ -82,19 +82,40 @@ class TooManyPoints(ValueError):
     """A series would have more than MAX_POINTS points."""
 
 
-async def of_campaigns(reads: Reads, needs: Collection[str], window: Window, ids: Sequence[int]) -> Rows:
+async def of_campaigns(reads: Reads, needs: Fields, window: Window, ids: Sequence[int]) -> Rows:
     """One row a campaign: ``id`` and what ``needs`` names (of COUNTERS and PLAN), over the window."""
+    if window == ALL_TIME:
+        return await reads.rows(_all_time(needs), {"ids": ids})
     names = [name for name in COUNTERS if name in needs]
-    statement = _campaigns(reads, needs, ids)
-    if names:
-        source = _totals(names) if window == ALL_TIME else _added_up(names, _parts(names, window))
-        numbers = source.correlate(Campaign).lateral("numbers")
-        statement = statement.add_columns(*(numbers.c[name] for name in names)).join(numbers, true())
-    return await reads.rows(statement)
+    return await reads.rows(_with_numbers(needs, _added_up(names, _parts(names, window))), _whose(reads, ids))
+
+
+@prepared
+def _all_time(needs: Fields) -> Query:
+    return _with_numbers(needs, _totals([name for name in COUNTERS if name in needs]))
+
+
+def as_json(campaign: Any, leaves: Leaves) -> ColumnElement[str]:
+    """The JSON of a campaign's numbers of all time: leaves of COUNTERS, their sums and rates. To be part of a statement."""
+    needed = frozenset[str]().union(*(leaf.columns for leaf in leaves))
+    own = (CampaignTotals.workspace_id == workspace(), CampaignTotals.campaign_id == campaign.id)
+    sums = [_sum(name, getattr(CampaignTotals, name)) for name in COUNTERS if name in needed]
+    if not sums:
+        return object_as_json({}, leaves)
+    numbers = select(*sums).where(*own).correlate(campaign.id.table).lateral("numbers")
+    return select(object_as_json(numbers.c, leaves)).correlate(campaign.id.table).scalar_subquery()
+
+
+def _with_numbers(needs: Fields, source: Query) -> Query:
+    statement = _campaigns(needs)
+    if needs.isdisjoint(COUNTERS):
+        return statement
+    numbers = source.correlate(Campaign).lateral("numbers")
+    return statement.add_columns(*numbers.c).join(numbers, true())
 
 
 async def series_of_campaigns(
-    reads: Reads, needs: Collection[str], unit: str, window: Window, ids: Sequence[int]
+    reads: Reads, needs: Fields, unit: str, window: Window, ids: Sequence[int]
 ) -> list[Rows | TooManyPoints]:
     """For each campaign, in the order of the ids, its rows of ``start`` and what ``needs`` names.
 
@@ -106,16 +127,17 @@ async def series_of_campaigns(
     parts = [select(_points(unit, window).c.start, *_filled(names, {})), *_parts(names, window, _truncation(unit))]
     numbers = _added_up(names, parts, by_start=True).correlate(Campaign, Workspace).lateral("numbers")
     statement = (
-        _campaigns(reads, needs, ids)
+        _campaigns(needs)
         .add_columns(numbers.c.start, *(numbers.c[name] for name in names))
         .join(Workspace, Workspace.id == Campaign.workspace_id)
         .join(numbers, true())
         .order_by(numbers.c.start)
     )
     series: dict[int, list[Any]] = {campaign_id: [] for campaign_id in ids}
-    for row in await reads.rows(statement):
+    rows = await reads.rows(statement, _whose(reads, ids))
+    for row in rows:
         series[row.id].append(row)
-    return [_bounded(series[campaign_id]) for campaign_id in ids]
+    return [_bounded(Rows(series[campaign_id], rows.columns)) for campaign_id in ids]
 
 
 def _bounded(rows: Rows) -> Rows | TooManyPoints:
@@ -124,12 +146,14 @@ def _bounded(rows: Rows) -> Rows | TooManyPoints:
     return rows
 
 
-def _campaigns(reads: Reads, needs: Collection[str], ids: Sequence[int]) -> Query:
+def _campaigns(needs: Collection[str]) -> Query:
     plan = [column for name, column in PLAN.items() if name in needs]
-    return select(Campaign.id, *plan).where(
-        Campaign.workspace_id == reads.workspace,
-        Campaign.id == any_(literal(list(ids), ARRAY(BigInteger))),
-    )
+    return select(Campaign.id, *plan).where(Campaign.workspace_id == workspace(), Campaign.id == any_(given_ids()))
+
+
+def _whose(reads: Reads, ids: Sequence[int]) -> dict[str, Any]:
+    # What a window looks like is part of a statement, so it is not kept.
+    return {"ids": list(ids), "workspace": reads.workspace_id}
 
 
 def _own(table: Any) -> ColumnElement[bool]:

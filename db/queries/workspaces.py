@@ -1,15 +1,15 @@
 """Workspaces: found by key before a transaction can name one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import asyncpg
-from sqlalchemy import BigInteger, Row, any_, insert, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import any_, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from db.engine import Database, Reads, Rows, Transaction
+from db.engine import Database, Reads, Transaction
 from db.models.workspaces import Workspace
-from db.queries.columns import pick
+from db.queries.columns import Fields, Query, pick
+from db.statements import Rows, given_ids, prepared, workspace
 
 
 async def id_of(database: Database, key: str) -> int | None:
@@ -19,7 +19,7 @@ async def id_of(database: Database, key: str) -> int | None:
         return found
 
 
-async def every(database: Database) -> Sequence[Row[tuple[int, str, str, str, str]]]:
+async def every(database: Database) -> Rows:
     """All workspaces by key: id, key, name, time_zone, currency."""
     statement = select(Workspace.id, Workspace.key, Workspace.name, Workspace.time_zone, Workspace.currency).order_by(
         Workspace.key
@@ -58,12 +58,15 @@ _REFUSALS = {
 }
 
 
-async def by_ids(reads: Reads, fields: Collection[str], ids: Sequence[int]) -> Rows:
+async def by_ids(reads: Reads, fields: Fields, ids: Sequence[int]) -> Rows:
     """The workspaces of these ids that the transaction may see: its own."""
-    statement = select(*pick(Workspace, {}, fields)).where(
-        Workspace.id == reads.workspace, Workspace.id == any_(literal(list(ids), ARRAY(BigInteger)))
-    )
-    return await reads.rows(statement)
+    return await reads.rows(_by_ids(fields), {"ids": ids})
+
+
+@prepared
+def _by_ids(fields: Fields) -> Query:
+    picked = select(*pick(Workspace, {}, fields))
+    return picked.where(Workspace.id == workspace(), Workspace.id == any_(given_ids()))
 
 
 async def currency(transaction: Transaction) -> str:

@@ -1,32 +1,52 @@
 """The numbers of a campaign. Each is computed on request, and only if it is selected."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import strawberry
+from strawberry.types.base import get_object_definition
 
+from db.rates import percent
 from graph.context import Info
+from graph.execution import Plain
 from graph.money import Money
-from graph.rates import percent
+from graph.rates import Rate, Total
 from graph.scalars import BigInt
 from graph.selection import Selection, selection_of
 
 ENGAGEMENTS = ("likes", "shares", "comments", "saves", "bookmarks")
+SEEN_AND_ACTED = "impressions_clicked_or_converted"
 NEEDS: dict[str, tuple[str, ...]] = {
-    "reach": ("reach",),
-    "viewability_rate": ("viewable_impressions", "impressions"),
-    "click_through_rate": ("clicks", "impressions"),
-    "conversion_rate_per_impression": ("conversions", "impressions"),
-    "conversion_rate_per_click": ("conversions", "clicks"),
-    "impressions_delivered": ("impressions_charged",),
     "spend": ("spend", "currency"),
-    "engagements": ENGAGEMENTS,
-    "engagement_rate": (*ENGAGEMENTS, "impressions_clicked_or_converted", "impressions"),
-    "engaged_impression_rate": ("impressions_clicked_or_converted", "impressions_only_engaged", "impressions"),
     "delivery_progress": ("impressions_charged", "total_impressions_planned"),
 }
-"""From a field to the numbers it is computed from, where that is not the number of its own name."""
+"""From a field to the numbers it is computed from, where that is not the number of its own name, nor a sum or a rate."""
+
+
+def rate(parts: Sequence[str], whole: str, *, description: str) -> Any:
+    """A field that says how much of a number the sum of some others is, in percent."""
+    found = Rate(tuple(parts), whole)
+
+    def resolve(root: strawberry.Parent[Any]) -> float | None:
+        return found(root)
+
+    return _computed(resolve, found, description, None)
+
+
+def total(parts: Sequence[str], *, description: str, deprecation_reason: str | None = None) -> Any:
+    """A field that is the sum of some numbers."""
+    found = Total(tuple(parts))
+
+    def resolve(root: strawberry.Parent[Any]) -> BigInt:
+        return BigInt(found(root))
+
+    return _computed(resolve, found, description, deprecation_reason)
+
+
+def _computed(resolve: Any, found: Rate | Total, description: str, deprecation_reason: str | None) -> Any:
+    resolve.hint = Plain(found)
+    return strawberry.field(resolver=resolve, description=description, deprecation_reason=deprecation_reason)
 
 
 def needs_of(selected: Selection) -> frozenset[str]:
@@ -35,7 +55,14 @@ def needs_of(selected: Selection) -> frozenset[str]:
 
 
 def _needs(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(number for name in names for number in NEEDS.get(name, (name,)))
+    return frozenset(number for name in names for number in _numbers_of(name))
+
+
+def _numbers_of(name: str) -> Collection[str]:
+    resolver = _FIELDS[name].base_resolver if name in _FIELDS else None
+    found = getattr(resolver.wrapped_func, "hint", None) if resolver is not None else None
+    computed = found.function if isinstance(found, Plain) else None
+    return computed.needs if isinstance(computed, Rate | Total) else NEEDS.get(name, (name,))
 
 
 @strawberry.type(
@@ -47,8 +74,6 @@ class CampaignMetrics:
 
     total_impressions_planned: strawberry.Private[int | None]
     currency: strawberry.Private[str]
-    impressions_clicked_or_converted: strawberry.Private[int]
-    impressions_only_engaged: strawberry.Private[int]
 
     impressions: BigInt = strawberry.field(description="Ad views that our own ad server observed.")
     unique_impressions: BigInt = strawberry.field(
@@ -65,47 +90,37 @@ class CampaignMetrics:
     saves: BigInt = strawberry.field(description="Saves that stand.")
     bookmarks: BigInt = strawberry.field(description="Bookmarks that stand.")
 
-    @strawberry.field(description="Viewable impressions over impressions, percent.")
-    def viewability_rate(self) -> float | None:
-        return percent(self.viewable_impressions, self.impressions)
-
-    @strawberry.field(description="Clicks over impressions, percent.")
-    def click_through_rate(self) -> float | None:
-        return percent(self.clicks, self.impressions)
-
-    @strawberry.field(description="Conversions over impressions, percent.")
-    def conversion_rate_per_impression(self) -> float | None:
-        return percent(self.conversions, self.impressions)
-
-    @strawberry.field(description="Conversions over clicks, percent; may exceed 100.")
-    def conversion_rate_per_click(self) -> float | None:
-        return percent(self.conversions, self.clicks)
-
-    @strawberry.field(
-        description="The older name of impressionsCharged.", deprecation_reason="Same number as impressionsCharged."
+    viewability_rate = rate(
+        ["viewable_impressions"], "impressions", description="Viewable impressions over impressions, percent."
     )
-    def impressions_delivered(self) -> BigInt:
-        return self.impressions_charged
+    click_through_rate = rate(["clicks"], "impressions", description="Clicks over impressions, percent.")
+    conversion_rate_per_impression = rate(
+        ["conversions"], "impressions", description="Conversions over impressions, percent."
+    )
+    conversion_rate_per_click = rate(
+        ["conversions"], "clicks", description="Conversions over clicks, percent; may exceed 100."
+    )
+    impressions_delivered = total(
+        ["impressions_charged"],
+        description="The older name of impressionsCharged.",
+        deprecation_reason="Same number as impressionsCharged.",
+    )
 
     @strawberry.field(description="Sum of the rates of charged impressions, unrounded, in the campaign's currency.")
     def spend(root: strawberry.Parent[Any]) -> Money:  # noqa: N805 - a row, whose spend is a number
         return Money(amount=root.spend, currency=root.currency)
 
-    @strawberry.field(description="Likes, shares, comments, saves and bookmarks together.")
-    def engagements(root: strawberry.Parent[Any]) -> BigInt:  # noqa: N805 - a row, which holds them one by one
-        return BigInt(_engagements(root))
-
-    @strawberry.field(
-        description="Impressions that were clicked or converted plus engagements, over impressions, percent; may exceed 100."
+    engagements = total(ENGAGEMENTS, description="Likes, shares, comments, saves and bookmarks together.")
+    engagement_rate = rate(
+        [SEEN_AND_ACTED, *ENGAGEMENTS],
+        "impressions",
+        description="Impressions that were clicked or converted plus engagements, over impressions, percent; may exceed 100.",
     )
-    def engagement_rate(self) -> float | None:
-        return percent(self.impressions_clicked_or_converted + _engagements(self), self.impressions)
-
-    @strawberry.field(
-        description="Impressions that were clicked, converted or led to an engagement that stands, over impressions, percent."
+    engaged_impression_rate = rate(
+        [SEEN_AND_ACTED, "impressions_only_engaged"],
+        "impressions",
+        description="Impressions that were clicked, converted or led to an engagement that stands, over impressions, percent.",
     )
-    def engaged_impression_rate(self) -> float | None:
-        return percent(self.impressions_clicked_or_converted + self.impressions_only_engaged, self.impressions)
 
     @strawberry.field(description="Charged over planned impressions, percent, not capped; null without a plan.")
     def delivery_progress(self) -> float | None:
@@ -113,8 +128,7 @@ class CampaignMetrics:
         return None if planned is None else percent(self.impressions_charged, planned)
 
 
-def _engagements(row: Any) -> int:
-    return sum(getattr(row, name) for name in ENGAGEMENTS)
+_FIELDS = {field.python_name: field for field in get_object_definition(CampaignMetrics, strict=True).fields}
 
 
 @strawberry.type(description="The numbers of one step of a series.")

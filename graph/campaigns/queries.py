@@ -85,11 +85,11 @@ class CampaignQuery:
         before: Before = None,
     ) -> Connection[Campaign]:
         reads, which, request = info.context.reads, filter_of(filter), PageRequest.of(first, after, last, before)
-        order = campaigns.ORDERS[(order_by or CampaignOrder.NEWEST).value]
+        by = (order_by or CampaignOrder.NEWEST).value
         return await connection(
-            selection_of(info),
-            order,
+            info,
+            campaigns.ORDERS[by],
             request,
-            lambda fields: campaigns.listed(reads, fields, which, order, request),
+            lambda fields, request: campaigns.listed(reads, fields, which, by, request),
             lambda: campaigns.count(reads, which),
         )

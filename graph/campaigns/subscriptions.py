@@ -72,7 +72,7 @@ class CampaignSubscription:
         )
         if not SHORTEST <= interval <= LONGEST:
             raise bad_input(f"intervalMs: {SHORTEST} to {LONGEST}; it is {interval}.")
-        if not await campaigns.by_ids(info.context.reads, {"id"}, [key]):
+        if not await campaigns.by_ids(info.context.reads, frozenset({"id"}), [key]):
             raise not_found("campaignId: there is no such campaign.")
         await info.context.release()
         workspace_id = info.context.viewer.workspace_id

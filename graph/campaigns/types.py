@@ -1,5 +1,6 @@
 """The campaign and what hangs on it."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,15 +14,16 @@ from db.queries.engagement import engagers, threads
 from db.queries.engagement import reading as engagements
 from db.queries.engagement.engagers import AudienceAction
 from db.queries.impressions import reading
-from graph.brands import Brand, brand_of
+from graph.brands import Brand, brands_of
 from graph.campaigns.metrics import CampaignMetrics, CampaignMetricsPoint, needs_of, point_needs
-from graph.connections import After, Before, Connection, First, Last, connection
+from graph.connections import After, Before, Connection, First, Last, connections
 from graph.context import Info
 from graph.engagement.engagers import Engager
 from graph.engagement.kinds import CommentOrder, Types, kinds_of
 from graph.errors import bad_input
 from graph.ids import Node, global_id
 from graph.impressions.filters import ImpressionFilter, filter_of
+from graph.levels import Roots, level_field
 from graph.money import Money
 from graph.scalars import BigInt
 from graph.selection import selection_of
@@ -61,9 +63,9 @@ class Campaign(Node):
     brand_id: strawberry.Private[int | None]
     budget_amount: strawberry.Private[Decimal | None]
 
-    @strawberry.field(description="The brand it is for, if any.")
-    def brand(self, info: Info) -> Brand | None:
-        return brand_of(info, self.brand_id)
+    @level_field(description="The brand it is for, if any.")
+    async def brand(roots: Roots, info: Info) -> list[Brand | None]:  # noqa: N805
+        return await brands_of(info, [root.brand_id for root in roots])
 
     @strawberry.field(description="What may be spent, as configured. Not what was spent: see metrics.")
     def budget(self) -> Money | None:
@@ -73,77 +75,79 @@ class Campaign(Node):
     def cost_per_impression(root: strawberry.Parent[Any]) -> Money | None:  # noqa: N805 - a row, whose price is a number
         return _money(root.cost_per_impression, root.currency)
 
-    @strawberry.field(description="Ad views, newest first.")
+    @level_field(description="Ad views, newest first.")
     async def impressions(
-        root: strawberry.Parent[Any],  # noqa: N805
+        roots: Roots,  # noqa: N805
         info: Info,
         filter: ImpressionFilter | None = None,  # noqa: A002
         first: First = 20,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> Connection[Annotated["Impression", strawberry.lazy("graph.impressions.types")]]:
-        loaders, which, request = info.context.loaders, filter_of(filter), PageRequest.of(first, after, last, before)
-        return await connection(
-            selection_of(info),
+    ) -> list[Connection[Annotated["Impression", strawberry.lazy("graph.impressions.types")]]]:
+        which, request = filter_of(filter), PageRequest.of(first, after, last, before)
+        return await connections(
+            info,
             reading.NEWEST,
             request,
-            lambda fields: loaders.many(reading.of_campaigns, (fields, which, request), root.id),
-            lambda: loaders.many(reading.count_of_campaigns, (which,), root.id),
+            _ids(roots),
+            lambda fields, request: (reading.of_campaigns, (fields, which, request)),
+            (reading.count_of_campaigns, (which,)),
         )
 
-    @strawberry.field(description="What people did about it and what stands, newest first.")
+    @level_field(description="What people did about it and what stands, newest first.")
     async def engagements(
-        root: strawberry.Parent[Any],  # noqa: N805
+        roots: Roots,  # noqa: N805
         info: Info,
         types: Types = None,
         first: First = 20,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> Connection[Annotated["Engagement", strawberry.lazy("graph.engagement.types")]]:
-        loaders, kinds, request = info.context.loaders, kinds_of(types), PageRequest.of(first, after, last, before)
-        return await connection(
-            selection_of(info),
+    ) -> list[Connection[Annotated["Engagement", strawberry.lazy("graph.engagement.types")]]]:
+        kinds, request = kinds_of(types), PageRequest.of(first, after, last, before)
+        return await connections(
+            info,
             engagements.NEWEST,
             request,
-            lambda fields: loaders.many(engagements.of_campaigns, (fields, kinds, request), root.id),
-            lambda: loaders.many(engagements.count_of_campaigns, (kinds,), root.id),
+            _ids(roots),
+            lambda fields, request: (engagements.of_campaigns, (fields, kinds, request)),
+            (engagements.count_of_campaigns, (kinds,)),
         )
 
-    @strawberry.field(
+    @level_field(
         description="Top-level comments; replies hang below them. Tombstones of those that have comments below them, too."
     )
     async def comments(
-        root: strawberry.Parent[Any],  # noqa: N805
+        roots: Roots,  # noqa: N805
         info: Info,
         order_by: CommentOrder | None = CommentOrder.NEWEST,
         first: First = 20,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> Connection[Annotated["Comment", strawberry.lazy("graph.engagement.types")]]:
-        loaders, request = info.context.loaders, PageRequest.of(first, after, last, before)
-        by = (order_by or CommentOrder.NEWEST).value
-        return await connection(
-            selection_of(info),
+    ) -> list[Connection[Annotated["Comment", strawberry.lazy("graph.engagement.types")]]]:
+        by, request = (order_by or CommentOrder.NEWEST).value, PageRequest.of(first, after, last, before)
+        return await connections(
+            info,
             threads.ORDERS[by],
             request,
-            lambda fields: loaders.many(threads.of_campaigns, (fields, by, request), root.id),
-            lambda: loaders.many(threads.count_of_campaigns, (), root.id),
+            _ids(roots),
+            lambda fields, request: (threads.of_campaigns, (fields, by, request)),
+            (threads.count_of_campaigns, ()),
         )
 
-    @strawberry.field(description="Who engaged most: by number of engagements that stand, then last active.")
-    def top_engagers(root: strawberry.Parent[Any], info: Info, first: First = 10) -> list[Engager]:  # noqa: N805
+    @level_field(description="Who engaged most: by number of engagements that stand, then last active.")
+    async def top_engagers(roots: Roots, info: Info, first: First = 10) -> list[list[Engager]]:  # noqa: N805
         request = PageRequest.of(first, None, None, None)
-        return info.context.loaders.many(engagers.top, (request.size,), root.id)
+        return await info.context.loaders.many_each(engagers.top, (request.size,), _ids(roots))
 
-    @strawberry.field(
+    @level_field(
         description="People who did all of the given actions, e.g. clicked and liked; an actor is a person here. By "
         "userId, profileType, profileId."
     )
     async def engagers(
-        root: strawberry.Parent[Any],  # noqa: N805
+        roots: Roots,  # noqa: N805
         info: Info,
         did_all: Annotated[
             list[AudienceAction],
@@ -153,39 +157,50 @@ class Campaign(Node):
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> Connection[Engager]:
+    ) -> list[Connection[Engager]]:
         if not did_all:
             raise bad_input("didAll: say at least one action.")
-        loaders, actions, request = info.context.loaders, frozenset(did_all), PageRequest.of(first, after, last, before)
-        return await connection(
-            selection_of(info),
+        actions, request = frozenset(did_all), PageRequest.of(first, after, last, before)
+        return await connections(
+            info,
             engagers.order_of(actions),
             request,
-            lambda _: loaders.many(engagers.of_campaigns, (actions, request), root.id),
-            lambda: loaders.many(engagers.count_of_campaigns, (actions,), root.id),
+            _ids(roots),
+            lambda _, request: (engagers.of_campaigns, (actions, request)),
+            (engagers.count_of_campaigns, (actions,)),
+            may_be_written=False,
         )
 
-    @strawberry.field(description="The numbers of a window; of all time without one.")
-    def metrics(root: strawberry.Parent[Any], info: Info, window: TimeWindow | None = None) -> CampaignMetrics:  # noqa: N805
+    @level_field(description="The numbers of a window; of all time without one.", written_as="metrics")
+    async def metrics(roots: Roots, info: Info, window: TimeWindow | None = None) -> list[CampaignMetrics]:  # noqa: N805
         arguments = (needs_of(selection_of(info)), window_of(window))
-        return info.context.loaders.one(metrics.of_campaigns, arguments, root.id)
+        return await info.context.loaders.one_each(metrics.of_campaigns, arguments, _ids(roots))
 
-    @strawberry.field(
+    @level_field(
         description="The numbers step by step, in order of time, zero-filled; at most 1000 points. An open end of the "
         "window stops where the campaign's first or last fact was recorded."
     )
-    def metric_series(
-        root: strawberry.Parent[Any],  # noqa: N805
+    async def metric_series(
+        roots: Roots,  # noqa: N805
         info: Info,
         bucket: TimeBucket = TimeBucket.DAY,
         window: TimeWindow | None = None,
-    ) -> list[CampaignMetricsPoint]:
+    ) -> list[list[CampaignMetricsPoint]]:
         arguments = (point_needs(info), bucket.value, window_of(window))
-        return info.context.loaders.many(metrics.series_of_campaigns, arguments, root.id)
+        return await info.context.loaders.many_each(metrics.series_of_campaigns, arguments, _ids(roots))
+
+
+def _ids(roots: Roots) -> list[int]:
+    return [root.id for root in roots]
 
 
 def _money(amount: Decimal | None, currency: str) -> Money | None:
     return None if amount is None else Money(amount=amount, currency=currency)
+
+
+def campaigns_of(info: Info, campaign_ids: Sequence[int | None]) -> Any:
+    """The campaigns of rows that name one each, with what the current field selects of them."""
+    return info.context.loaders.one_each(campaigns.by_ids, (selection_of(info).names,), campaign_ids)
 
 
 def campaign_of(info: Info, campaign_id: int | None) -> Any:

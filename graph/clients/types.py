@@ -9,9 +9,10 @@ from db.keyset import PageRequest
 from db.queries import clients
 from graph.access import Scope
 from graph.campaigns.types import Campaign
-from graph.connections import After, Before, Connection, First, Last, connection
+from graph.connections import After, Before, Connection, First, Last, connections
 from graph.context import Info
 from graph.ids import Node, global_id
+from graph.levels import Roots, level_field
 from graph.selection import selection_of
 
 
@@ -34,22 +35,23 @@ class ApiClient(Node):
     def scopes(root: strawberry.Parent[Any]) -> list[Scope]:  # noqa: N805 - a row, whose scopes are texts
         return [scope for scope in Scope if scope.value in root.scopes]
 
-    @strawberry.field(description="The campaigns that are granted to it, oldest first; none if it is not restricted.")
+    @level_field(description="The campaigns that are granted to it, oldest first; none if it is not restricted.")
     async def campaigns(
-        root: strawberry.Parent[Any],  # noqa: N805
+        roots: Roots,  # noqa: N805
         info: Info,
         first: First = 20,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> Connection[Campaign]:
-        loaders, request = info.context.loaders, PageRequest.of(first, after, last, before)
-        return await connection(
-            selection_of(info),
+    ) -> list[Connection[Campaign]]:
+        request = PageRequest.of(first, after, last, before)
+        return await connections(
+            info,
             clients.GRANTED,
             request,
-            lambda fields: loaders.many(clients.granted, (fields, request), root.id),
-            lambda: loaders.many(clients.count_granted, (), root.id),
+            [root.id for root in roots],
+            lambda fields, request: (clients.granted, (fields, request)),
+            (clients.count_granted, ()),
         )
 
 

@@ -97,7 +97,7 @@ async def visible(info: Info, campaign_ids: Sequence[str]) -> tuple[int, ...]:
     if not 1 <= len(campaign_ids) <= MOST_CAMPAIGNS:
         raise bad_input(f"campaignIds: 1 to {MOST_CAMPAIGNS} campaigns; there are {len(campaign_ids)}.")
     keys = [ids.argument("Campaign", one, f"campaignIds[{index}]") for index, one in enumerate(campaign_ids)]
-    found = {row.id for row in await campaigns.by_ids(info.context.reads, {"id"}, sorted(set(keys)))}
+    found = {row.id for row in await campaigns.by_ids(info.context.reads, frozenset({"id"}), sorted(set(keys)))}
     missing = [f"campaignIds[{index}]" for index, key in enumerate(keys) if key not in found]
     if missing:
         raise not_found(f"{', '.join(missing)}: there is no such campaign.")

@@ -1,5 +1,6 @@
 """Engagements: reactions, shares, and comments in their threads."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Optional
 
@@ -9,13 +10,14 @@ from db.keyset import PageRequest
 from db.models.engagement_kinds import EngagementType
 from db.queries.engagement import reading, threads
 from graph.actors import Actor
-from graph.brands import Brand, brand_of
-from graph.campaigns.types import Campaign, campaign_of
-from graph.connections import After, Before, Connection, First, Last, connection
+from graph.brands import Brand, brands_of
+from graph.campaigns.types import Campaign, campaigns_of
+from graph.connections import After, Before, Connection, First, Last, connections
 from graph.context import Info
 from graph.engagement.kinds import CommentOrder
 from graph.ids import Node, global_id
-from graph.impressions.types import Impression, impression_of
+from graph.impressions.types import Impression, impressions_of
+from graph.levels import Roots, level_field
 from graph.scalars import BigInt
 from graph.selection import selection_of
 
@@ -32,17 +34,17 @@ class Engagement(Node):
     created_at: datetime = strawberry.field(description="When it was recorded.")
     updated_at: datetime = strawberry.field(description="When it was last changed; replies do not change it.")
 
-    @strawberry.field(description="The campaign it is about.")
-    def campaign(root: strawberry.Parent[Any], info: Info) -> Campaign:  # noqa: N805
-        return campaign_of(info, root.campaign_id)
+    @level_field(description="The campaign it is about.")
+    async def campaign(roots: Roots, info: Info) -> list[Campaign]:  # noqa: N805
+        return await campaigns_of(info, [root.campaign_id for root in roots])
 
-    @strawberry.field(description="The campaign's brand when it was recorded, if any.")
-    def brand(root: strawberry.Parent[Any], info: Info) -> Brand | None:  # noqa: N805
-        return brand_of(info, root.brand_id)
+    @level_field(description="The campaign's brand when it was recorded, if any.")
+    async def brand(roots: Roots, info: Info) -> list[Brand | None]:  # noqa: N805
+        return await brands_of(info, [root.brand_id for root in roots])
 
-    @strawberry.field(description="The impression that led to it, if known.")
-    def impression(root: strawberry.Parent[Any], info: Info) -> Impression | None:  # noqa: N805
-        return impression_of(info, root.impression_id)
+    @level_field(description="The impression that led to it, if known.")
+    async def impression(roots: Roots, info: Info) -> list[Impression | None]:  # noqa: N805
+        return await impressions_of(info, [root.impression_id for root in roots])
 
     @strawberry.field(description="Who did it; null once a comment is deleted.")
     def actor(root: strawberry.Parent[Any]) -> Actor | None:  # noqa: N805 - the row is the actor's source too
@@ -78,33 +80,37 @@ class Comment(Engagement):
     reply_count: BigInt = strawberry.field(description="Direct replies that are not deleted.")
     descendant_count: BigInt = strawberry.field(description="Comments below it at any depth that are not deleted.")
 
-    @strawberry.field(description="The comment it replies to; null for a top-level one.")
-    def parent(root: strawberry.Parent[Any], info: Info) -> Optional["Comment"]:  # noqa: N805
-        return comment_of(info, root.parent_id)
+    @level_field(description="The comment it replies to; null for a top-level one.")
+    async def parent(roots: Roots, info: Info) -> list[Optional["Comment"]]:  # noqa: N805
+        return await _comments_of(info, [root.parent_id for root in roots])
 
-    @strawberry.field(description="The top-level comment of its thread: itself for one.")
-    def root(root: strawberry.Parent[Any], info: Info) -> "Comment":  # noqa: N805
-        return comment_of(info, root.root_id)
+    @level_field(description="The top-level comment of its thread: itself for one.")
+    async def root(roots: Roots, info: Info) -> list["Comment"]:  # noqa: N805
+        return await _comments_of(info, [root.root_id for root in roots])
 
-    @strawberry.field(description="The direct replies; tombstones of those that have comments below them, too.")
+    @level_field(description="The direct replies; tombstones of those that have comments below them, too.")
     async def replies(
-        root: strawberry.Parent[Any],  # noqa: N805
+        roots: Roots,  # noqa: N805
         info: Info,
         order_by: CommentOrder | None = CommentOrder.OLDEST,
         first: First = 20,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> Connection["Comment"]:
-        loaders, request = info.context.loaders, PageRequest.of(first, after, last, before)
-        by = (order_by or CommentOrder.OLDEST).value
-        return await connection(
-            selection_of(info),
+    ) -> list[Connection["Comment"]]:
+        by, request = (order_by or CommentOrder.OLDEST).value, PageRequest.of(first, after, last, before)
+        return await connections(
+            info,
             threads.ORDERS[by],
             request,
-            lambda fields: loaders.many(threads.replies, (fields, by, request), root.id),
-            lambda: loaders.many(threads.count_replies, (), root.id),
+            [root.id for root in roots],
+            lambda fields, request: (threads.replies, (fields, by, request)),
+            (threads.count_replies, ()),
         )
+
+
+def _comments_of(info: Info, comment_ids: Sequence[int | None]) -> Any:
+    return info.context.loaders.one_each(reading.comments, (selection_of(info).names,), comment_ids)
 
 
 def comment_of(info: Info, comment_id: int | None) -> Any:

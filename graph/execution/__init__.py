@@ -4,7 +4,24 @@ It knows GraphQL and nothing of this project. See docs/execution.md.
 """
 
 from graph.execution.executor import BreadthFirstExecutor
-from graph.execution.hints import Attribute, Batch, Plain, always_own, hint
-from graph.execution.plan import FieldNodes, Plans
+from graph.execution.hints import Attribute, Batch, Call, Constant, Hint, Own, Plain, always_own, hint, own
+from graph.execution.kinds import Complete
+from graph.execution.plan import FieldNodes, FieldPlan, Plans
 
-__all__ = ["Attribute", "Batch", "BreadthFirstExecutor", "FieldNodes", "Plain", "Plans", "always_own", "hint"]
+__all__ = [
+    "Attribute",
+    "Batch",
+    "BreadthFirstExecutor",
+    "Call",
+    "Complete",
+    "Constant",
+    "FieldNodes",
+    "FieldPlan",
+    "Hint",
+    "Own",
+    "Plain",
+    "Plans",
+    "always_own",
+    "hint",
+    "own",
+]

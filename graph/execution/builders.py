@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from graph.execution.hints import Attribute
+from graph.execution.hints import Attribute, Constant
 from graph.execution.kinds import expression
 
 if TYPE_CHECKING:
@@ -29,13 +29,14 @@ def builder(fields: "Sequence[FieldPlan]", columns: tuple[str, ...] | None) -> B
     unpacked = None if columns is None else "(" + "".join(f"c{index}, " for index in range(len(columns))) + ")"
     whole = unpacked is None
     for index, field in enumerate(fields):
-        if field.is_pure and field.kind.form == "leaf":
+        if isinstance(field.hint, Constant):
+            items.append(f"{field.key!r}: {field.hint.value!r}")
+        elif field.is_pure and field.kind.form == "leaf":
             value, strict = f"v{index}", f"k{index}"
-            names[strict] = field.kind.strict
             position = _position(field.hint, columns)
             whole = whole or position is None
             lines.append(f"{value} = {_read(field.hint, f'h{index}', position, names)}")
-            items.append(f"{field.key!r}: {expression(field.kind, value, strict)}")
+            items.append(f"{field.key!r}: {expression(field.kind, value, strict, names)}")
         else:
             items.append(f"{field.key!r}: None")
     text = "\n".join(

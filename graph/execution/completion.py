@@ -13,7 +13,7 @@ from graphql.execution.executor import invalid_return_type_error
 
 from graph.execution.failures import Below
 from graph.execution.hints import is_always_own
-from graph.execution.kinds import DONE
+from graph.execution.kinds import DONE, Complete
 from graph.execution.slots import ItemSlots, Level, Slots
 from graph.execution.waiting import Finish, Waiting
 
@@ -27,12 +27,8 @@ Answered = Callable[["Run", Slots, Sequence[Any], list[int], list[Any]], None]
 def take(run: "Run", slots: Slots, values: list[Any], columns: Columns = None) -> None:
     """Completes values, those that have to be awaited when they are there."""
     if columns is None:
-        solid, is_awaitable = run.solid.types, run.executor.is_awaitable
-        late = [
-            index
-            for index, value in enumerate(values)
-            if type(value) not in solid and value is not None and is_awaitable(value)
-        ]
+        settled, is_awaitable = run.solid.settled, run.executor.is_awaitable
+        late = [index for index, value in enumerate(values) if type(value) not in settled and is_awaitable(value)]
         if late:
             wait(run, slots, late, [values[index] for index in late], partial(_arrived, run, slots, len(values), late))
             if len(late) == len(values):
@@ -77,8 +73,11 @@ def _null(run: "Run", slots: Slots, index: int) -> None:
 
 
 def _is_something(run: "Run", slots: Slots, index: int, value: Any) -> bool:
-    """Whether there is a value to complete. Takes what is null or an error."""
+    """Whether there is a value to complete. Takes what is null, an error, or complete already."""
     if value is DONE:
+        return False
+    if type(value) is Complete:
+        slots.put(index, value.value)
         return False
     if value is None or value is Undefined:
         _null(run, slots, index)

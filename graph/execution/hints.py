@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLField, GraphQLObjectType
+from graphql import GraphQLField, GraphQLObjectType, GraphQLScalarType
 
 _KEY = "breadth_first"
 
@@ -40,6 +40,24 @@ class Plain:
 
 
 @dataclass(frozen=True)
+class Call:
+    """The field's resolver in another form: called as the resolver is, it answers the same."""
+
+    function: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The field has one value, whatever its source: the name of the type."""
+
+    value: str
+
+    def __call__(self, _source: Any) -> Any:
+        """The field's value."""
+        return self.value
+
+
+@dataclass(frozen=True)
 class Batch:
     """The field is answered for all objects of a level at once.
 
@@ -50,7 +68,7 @@ class Batch:
     function: Callable[..., Any]
 
 
-Hint = Attribute | Plain | Batch
+Hint = Attribute | Plain | Call | Constant | Batch
 
 
 def hint(field: GraphQLField, what: Hint) -> None:
@@ -61,6 +79,28 @@ def hint(field: GraphQLField, what: Hint) -> None:
 def hint_of(field: GraphQLField) -> Hint | None:
     """The hint of a field, if it has one."""
     found: Hint | None = (field.extensions or {}).get(_KEY)
+    return found
+
+
+class Own:
+    """Which values of a scalar are their own coercion, so that it need not be called for them.
+
+    ``check`` is a Python expression over the value ``{v}``, in which ``{0}``, ``{1}`` and so on stand for ``things``.
+    """
+
+    def __init__(self, check: str, *things: Any) -> None:
+        self.check = check
+        self.things = things
+
+
+def own(scalar: GraphQLScalarType, values: Own) -> None:
+    """Says which values of a scalar are their own coercion."""
+    scalar.extensions[_KEY] = values
+
+
+def own_of(scalar: Any) -> Own | None:
+    """What was said of a scalar."""
+    found: Own | None = (scalar.extensions or {}).get(_KEY)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from types import NoneType
 from typing import Any, TypeGuard
 
 from graphql import (
@@ -19,6 +20,8 @@ from graphql import (
     is_leaf_type,
 )
 
+from graph.execution.hints import Own, own_of
+
 IsAwaitable = Callable[[Any], TypeGuard[Awaitable[Any]]]
 
 
@@ -28,6 +31,18 @@ class Done:
 
 DONE: Any = Done()
 """Stands for a value with which nothing is left to do: it failed, or is completed elsewhere."""
+
+
+class Complete:
+    """A field's value that is complete: it goes into the answer as it is.
+
+    For what knows the plan of its own field, see ``FieldNodes.plan``, and answers just what is selected.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 class Odd(Exception):
@@ -45,19 +60,22 @@ class Solid:
     def __init__(self, is_awaitable: IsAwaitable) -> None:
         self.is_awaitable = is_awaitable
         self.types: set[type] = set()
+        self.settled: set[type] = {Complete, NoneType}
+        """The types whose values are not to be awaited: those that are something, and these."""
 
     def __contains__(self, value: object) -> bool:
         """Whether a value is something."""
         kind = type(value)
         if kind in self.types:
             return True
-        if value is None or value is Undefined or value is DONE:
+        if value is None or value is Undefined or value is DONE or kind is Complete:
             return False
         if isinstance(value, Exception) or self.is_awaitable(value):
             return False
         if len(self.types) >= self._MOST:
             self.types.clear()
         self.types.add(kind)
+        self.settled.add(kind)
         return True
 
 
@@ -122,22 +140,29 @@ def _remembering(strict: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return remembered
 
 
-EXACT: dict[Any, str] = {
-    GraphQLString: "type({v}) is str",
-    GraphQLID: "type({v}) is str",
-    GraphQLBoolean: "type({v}) is bool",
-    GraphQLInt: "type({v}) is int and -2147483648 <= {v} <= 2147483647",
-    GraphQLFloat: "type({v}) is float and {v} - {v} == 0",
+_TEXT = Own("type({v}) is {0}", str)
+_OWN: dict[Any, Own] = {
+    GraphQLString: _TEXT,
+    GraphQLID: _TEXT,
+    GraphQLBoolean: Own("type({v}) is {0}", bool),
+    GraphQLInt: Own("type({v}) is {0} and -2147483648 <= {v} <= 2147483647", int),
+    GraphQLFloat: Own("type({v}) is {0} and {v} - {v} == 0", float),
 }
-"""For the scalars of the specification the check that a value is its own coercion."""
+"""The scalars of the specification."""
 
 
-def expression(kind: Kind, value: str, strict: str) -> str:
-    """Python that completes the leaf in the variable ``value``; ``strict`` names the kind's coercion."""
-    check = EXACT.get(kind.type)
-    if check is None:
+def expression(kind: Kind, value: str, strict: str, names: dict[str, Any]) -> str:
+    """Python that completes the leaf in the variable ``value``. Puts what it mentions into ``names``.
+
+    ``strict`` names the kind's coercion.
+    """
+    names[strict] = kind.strict
+    own = _OWN.get(kind.type) or own_of(kind.type)
+    if own is None:
         return f"{strict}({value})" if kind.non_null else f"(None if {value} is None else {strict}({value}))"
-    check = check.format(v=value)
+    things = {f"{strict}_{index}": thing for index, thing in enumerate(own.things)}
+    names.update(things)
+    check = own.check.format(*things, v=value)
     if kind.non_null:
         return f"({value} if {check} else {strict}({value}))"
     return f"({value} if {value} is None or {check} else {strict}({value}))"

@@ -15,6 +15,7 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     SelectionSetNode,
+    TypeNameMetaFieldDef,
     VariableNode,
 )
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields, collect_subfields
@@ -22,7 +23,7 @@ from graphql.execution.executor import Executor, default_field_resolver
 from graphql.execution.values import VariableValues, get_argument_values
 
 from graph.execution.builders import Builder, builder
-from graph.execution.hints import Attribute, Plain, hint_of
+from graph.execution.hints import Attribute, Call, Constant, Plain, hint_of
 from graph.execution.kinds import Kind, Solid
 
 _CONDITIONS = ("skip", "include")
@@ -37,8 +38,10 @@ class FieldNodes(list[FieldNode]):
     and @include leave out.
     """
 
-    def __init__(self, nodes: Iterable[FieldNode]) -> None:
+    def __init__(self, nodes: Iterable[FieldNode], plan: "FieldPlan") -> None:
         super().__init__(nodes)
+        self.plan = plan
+        """The field, and by it what is selected below."""
         self.memo: dict[Any, Any] = {}
 
 
@@ -54,17 +57,23 @@ class FieldPlan:
         """The position in the selection set."""
         self.parent_type = parent_type
         self.details = details
-        self.nodes = FieldNodes(detail.node for detail in details)
+        self.nodes = FieldNodes((detail.node for detail in details), self)
         self.definition = field
         self.kind = Kind(field.type, plan.solid)
-        self.hint = hint_of(field)
-        self.resolve: Callable[..., Any] = field.resolve or plan.field_resolver
+        self.hint = Constant(parent_type.name) if field is TypeNameMetaFieldDef else hint_of(field)
+        resolve = self.hint.function if isinstance(self.hint, Call) else field.resolve
+        self.resolve: Callable[..., Any] = resolve or plan.field_resolver
         self.is_default = self.resolve is default_field_resolver
-        self.is_pure = isinstance(self.hint, Attribute | Plain)
+        self.is_pure = isinstance(self.hint, Attribute | Plain | Constant)
         self.runtime_types: dict[tuple[Any, str], GraphQLObjectType] = {}
         """The object types by the names that values of an abstract type were found to have."""
         self._arguments: dict[str, Any] | None = None if _has_arguments(self) else {}
         self._selections: dict[GraphQLObjectType, SelectionPlan] = {}
+
+    @property
+    def has_fixed_arguments(self) -> bool:
+        """Whether the arguments are the same in every execution. Known once they were asked for."""
+        return self._arguments is not None
 
     def arguments(self, executor: Executor[Any]) -> dict[str, Any]:
         """The arguments for this execution. Raises GraphQLError."""

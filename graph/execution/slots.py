@@ -48,6 +48,10 @@ class Level:
             return None
         return self.slots, index if self.positions is None else self.positions[index]
 
+    def known_path(self, index: int) -> Path | None:
+        """The path of an object, if somebody has asked for it."""
+        return self._paths.get(index)
+
     def path(self, index: int) -> Path | None:
         """The path of an object; None for the root."""
         if index not in self._paths:
@@ -91,13 +95,20 @@ class Slots:
         """The path of a place."""
         steps: list[tuple[str | int, str | None]] = []
         place: Place | None = (self, index)
-        while place is not None:
-            place, key, typename, _ = place[0].step(place[1])
+        above: Path | None = None
+        while place is not None and above is None:
+            slots, at = place
+            place, key, typename, _ = slots.step(at)
             steps.append((key, typename))
-        path = Path(None, *steps[-1])
-        for key, typename in steps[-2::-1]:
-            path = Path(path, key, typename)
-        return path
+            above = slots.known_above(at)  # so that a long way is not gone again for each step of it
+        for key, typename in reversed(steps):
+            above = Path(above, key, typename)
+        assert above is not None  # noqa: S101 - for the type checker: there is at least one step
+        return above
+
+    def known_above(self, _index: int) -> Path | None:
+        """The path of what holds a place, if it is known already."""
+        return None
 
     def order(self, index: int) -> tuple[int, ...]:
         """Sorts places as an executor that goes into depth comes to them."""
@@ -134,6 +145,9 @@ class FieldSlots(Slots):
 
     def above(self, index: int) -> Place | None:
         return self.level.place(index)
+
+    def known_above(self, index: int) -> Path | None:
+        return self.level.known_path(index)
 
     def step(self, index: int) -> tuple[Place | None, str | int, str | None, int]:
         return self.level.place(index), self.field.key, self.field.parent_type.name, self.field.index

@@ -1,5 +1,6 @@
 """The impression."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +11,13 @@ from db.keyset import PageRequest
 from db.queries.engagement import reading as engagements
 from db.queries.impressions import reading
 from graph.actors import Actor
-from graph.brands import Brand, brand_of
-from graph.campaigns.types import Campaign, campaign_of
-from graph.connections import After, Before, Connection, First, Last, connection
+from graph.brands import Brand, brands_of
+from graph.campaigns.types import Campaign, campaigns_of
+from graph.connections import After, Before, Connection, First, Last, connections
 from graph.context import Info
 from graph.engagement.kinds import Types, kinds_of
 from graph.ids import Node, global_id
+from graph.levels import Roots, level_field
 from graph.selection import selection_of
 
 if TYPE_CHECKING:
@@ -58,40 +60,39 @@ class Impression(Node):
     campaign_id: strawberry.Private[int]
     brand_id: strawberry.Private[int | None]
 
-    @strawberry.field(description="The campaign it belongs to.")
-    def campaign(self, info: Info) -> Campaign:
-        return campaign_of(info, self.campaign_id)
+    @level_field(description="The campaign it belongs to.")
+    async def campaign(roots: Roots, info: Info) -> list[Campaign]:  # noqa: N805
+        return await campaigns_of(info, [root.campaign_id for root in roots])
 
-    @strawberry.field(description="The campaign's brand when it was recorded, if any.")
-    def brand(self, info: Info) -> Brand | None:
-        return brand_of(info, self.brand_id)
+    @level_field(description="The campaign's brand when it was recorded, if any.")
+    async def brand(roots: Roots, info: Info) -> list[Brand | None]:  # noqa: N805
+        return await brands_of(info, [root.brand_id for root in roots])
 
     @strawberry.field(description="Who saw it; null where that is not known.")
     def actor(root: strawberry.Parent[Any]) -> Actor | None:  # noqa: N805 - the row is the actor's source too
         return None if root.user_id is None else root
 
-    @strawberry.field(description="Engagements that it led to and that stand, newest first.")
+    @level_field(description="Engagements that it led to and that stand, newest first.")
     async def engagements(
-        root: strawberry.Parent[Any],  # noqa: N805
+        roots: Roots,  # noqa: N805
         info: Info,
         types: Types = None,
         first: First = 20,
         after: After = None,
         last: Last = None,
         before: Before = None,
-    ) -> Connection[Annotated["Engagement", strawberry.lazy("graph.engagement.types")]]:
-        loaders, kinds, request = info.context.loaders, kinds_of(types), PageRequest.of(first, after, last, before)
-        return await connection(
-            selection_of(info),
+    ) -> list[Connection[Annotated["Engagement", strawberry.lazy("graph.engagement.types")]]]:
+        kinds, request = kinds_of(types), PageRequest.of(first, after, last, before)
+        return await connections(
+            info,
             engagements.NEWEST,
             request,
-            lambda fields: loaders.many(engagements.of_impressions, (fields, kinds, request), root.id),
-            lambda: loaders.many(engagements.count_of_impressions, (kinds,), root.id),
+            [root.id for root in roots],
+            lambda fields, request: (engagements.of_impressions, (fields, kinds, request)),
+            (engagements.count_of_impressions, (kinds,)),
         )
 
 
-def impression_of(info: Info, impression_id: int | None) -> Any:
-    """The impression of an id, with what the current field selects of it; null where there is none."""
-    if impression_id is None:
-        return None
-    return info.context.loaders.one(reading.by_ids, (selection_of(info).names,), impression_id)
+def impressions_of(info: Info, impression_ids: Sequence[int | None]) -> Any:
+    """The impressions of rows that name one each, with what the current field selects of them."""
+    return info.context.loaders.one_each(reading.by_ids, (selection_of(info).names,), impression_ids)

@@ -9,10 +9,11 @@ from typing import Any
 import structlog
 from graphql import GraphQLError
 
+from graph.encoding import encoded
 from graph.errors import shown
 from graph.live.hub import Feed, Hub
 from graph.live.mailbox import Mailbox, Message
-from graph.live.operation import Answerer, encoded
+from graph.live.operation import Answerer, message_of
 from graph.live.sources import BEHIND, Events, Gauge, Source, taken
 
 log = structlog.get_logger("groundswell.live")
@@ -88,13 +89,13 @@ class Group:
                 self.position = entries[-1].position
 
     async def _watch(self, source: Gauge) -> None:
-        before: Any = None
+        before = b""
         while True:
             looked_at, value = time.monotonic(), source.show()
             [result] = await self._answerer.results([value])
-            compared = _without(result.formatted, value.at)
+            compared = encoded(_without(result.formatted, value.at))
             if compared != before:
-                before, self._newest = compared, Message(encoded(result))
+                before, self._newest = compared, Message(message_of(result))
                 for mailbox in self._mailboxes:
                     mailbox.replace(self._newest)
             await self._feed.take()
@@ -103,9 +104,8 @@ class Group:
 
 def _without(answer: Any, moment: Any) -> Any:
     """An answer without the moment at which it was given, which is no change."""
-    spelled = moment.isoformat().replace("+00:00", "Z")
     data = answer.get("data") or {}
-    roots = {key: {k: v for k, v in root.items() if v != spelled} for key, root in data.items() if root is not None}
+    roots = {key: {k: v for k, v in root.items() if v != moment} for key, root in data.items() if root is not None}
     return {**answer, "data": roots}
 
 

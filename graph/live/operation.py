@@ -16,6 +16,7 @@ from db.queries.live.log import Entry
 from graph.access import Viewer
 from graph.context import Context
 from graph.documents import Document
+from graph.encoding import encoded
 from graph.errors import shown
 from graph.live.hub import Live
 from graph.live.mailbox import Message
@@ -72,7 +73,7 @@ class Answerer:
         """The messages for entries of the log, in order."""
         results = await self.results(entries)
         pairs = zip(results, entries, strict=True)
-        return [Message(encoded(result), entry.position, self.cursor(entry.position)) for result, entry in pairs]
+        return [Message(message_of(result), entry.position, self.cursor(entry.position)) for result, entry in pairs]
 
     def cursor(self, position: int) -> str:
         """The cursor of a position in the log as it is now."""
@@ -102,9 +103,9 @@ class Answerer:
         return results
 
 
-def encoded(result: ExecutionResult) -> str:
-    """The JSON of an execution result."""
-    return orjson.dumps(result.formatted).decode()
+def message_of(result: ExecutionResult) -> str:
+    """The JSON of an execution result, as a text."""
+    return encoded(result.formatted).decode()
 
 
 async def patiently(work: Callable[[], Awaitable[T]]) -> T:

@@ -18,7 +18,7 @@ from graph.live.cursors import expired
 from graph.live.groups import Group, Groups
 from graph.live.hub import Live
 from graph.live.mailbox import Mailbox, Message
-from graph.live.operation import Answerer, Operation, encoded, patiently
+from graph.live.operation import Answerer, Operation, message_of, patiently
 from graph.live.sources import Events, Source
 from graph.operations import Operations
 
@@ -104,7 +104,7 @@ class Streams:
             )
         finally:
             await context.close()
-        return encoded(result)
+        return message_of(result)
 
     @contextmanager
     def _counted(self, viewer: Viewer) -> Iterator[None]:

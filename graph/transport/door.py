@@ -21,6 +21,7 @@ from graph.transport.sse import Reservations, errors_of
 from graph.transport.websocket import Socket
 
 TOKEN_HEADER = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
+_TOKEN_NAME = TOKEN_HEADER.encode()
 STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "LIMIT_REACHED": 429, "UNAVAILABLE": 503}
 """What a request is answered with that could not become a stream; others are 400."""
 
@@ -46,12 +47,11 @@ class Door:
         if scope["type"] == "websocket":
             await self._speak(WebSocket(scope, receive, send))
             return
-        request = HttpRequest(scope, receive)
-        if not _wants_a_stream(request):
+        if not _wants_a_stream(scope):
             await self._plain(scope, receive, send)
             return
         try:
-            await self._stream(request, receive, send)
+            await self._stream(HttpRequest(scope, receive), receive, send)
         except (GraphQLError, Refused) as error:
             await _refuse(error)(scope, receive, send)
         except streaming.TooLong:
@@ -129,10 +129,14 @@ class Door:
         return viewer
 
 
-def _wants_a_stream(request: HttpRequest) -> bool:
-    accept = request.headers.get("accept", "")
-    is_subscription = multipart.MEDIA_TYPE in accept and "subscriptionspec" in accept.lower()
-    return sse.MEDIA_TYPE in accept or is_subscription or request.method == "PUT" or _token(request) is not None
+def _wants_a_stream(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    if scope["method"] == "PUT" or _TOKEN_NAME in headers:
+        return True
+    if b"token=" in scope["query_string"] and _token(HttpRequest(scope)) is not None:
+        return True
+    accept = headers.get(b"accept", b"").decode("latin-1").lower()
+    return sse.MEDIA_TYPE in accept or (multipart.MEDIA_TYPE in accept and "subscriptionspec" in accept)
 
 
 def _token(request: HttpRequest) -> str | None:

@@ -1,12 +1,12 @@
 """GraphQL over HTTP: who asks, one context per operation, JSON in and out."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from cross_web import HTTPException
-from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql import GraphQLError, OperationType
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLRequestData
 from strawberry.http.ides import GraphQL_IDE
@@ -14,17 +14,35 @@ from strawberry.http.ides import GraphQL_IDE
 from db.engine import Database
 from graph.access import Authenticator
 from graph.context import Context
-from graph.errors import shown
+from graph.encoding import encoded
 from graph.live.hub import Live
 from graph.operations import Operations
 from graph.schema import schema
+
+
+class Asked(NamedTuple):
+    """One operation, as a body has it."""
+
+    query: str
+    name: str | None
+    variables: dict[str, Any] | None
+    extensions: dict[str, Any] | None
+
+
+class _Left(Exception):
+    """The client has gone before it had said what it wants."""
+
 
 STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
 """What a request is answered with whose credential was not looked at further."""
 
 
 class GraphQLView(GraphQL[Context, None]):
-    """The endpoint. A bad credential is answered with 401 before anything of the operation is looked at."""
+    """The endpoint. A bad credential is answered with 401 before anything of the operation is looked at.
+
+    What nearly all requests are, one operation as JSON, is answered here from bytes to bytes. All else goes through
+    Strawberry's view.
+    """
 
     def __init__(
         self,
@@ -43,13 +61,45 @@ class GraphQLView(GraphQL[Context, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         try:
+            if scope["method"] == "POST" and (_header(scope, "content-type") or "").startswith("application/json"):
+                body = await _body(receive)
+                asked = _asked(body)
+                if asked is not None and await self._answer(scope, asked, send):
+                    return
+                receive = _again(body)
             await super().__call__(scope, receive, send)
+        except _Left:
+            return
         except GraphQLError as error:
             status = STATUS.get(str((error.extensions or {}).get("code")))
             if status is None:
                 raise
-            body = orjson.dumps({"data": None, "errors": [error.formatted]})
-            await Response(body, status, media_type="application/json")(scope, receive, send)
+            await _send(send, status, {"data": None, "errors": [error.formatted]})
+
+    async def _answer(self, scope: Scope, asked: Asked, send: Send) -> bool:
+        """Answers an operation; False where there is none of that name, which the stock view says."""
+        viewer = await self._authenticator.viewer(_header(scope, "authorization"))
+        context = Context(self._database, viewer, self._live)
+        document = self._operations.document(asked.query)
+        try:
+            operation = document.operation(asked.name)
+            if operation is None and not document.errors:
+                return False
+            result = await self._operations.answer(
+                document, operation, asked.name, asked.variables, context, asked.extensions
+            )
+        finally:
+            await context.close()
+        answer: dict[str, Any] = {"data": result.data}
+        status = 200
+        if result.errors:
+            answer["errors"] = errors = [error.formatted for error in result.errors]
+            if any(error.get("extensions", {}).get("code") == "UNAUTHENTICATED" for error in errors):
+                status = 401
+        if result.extensions:
+            answer["extensions"] = result.extensions
+        await _send(send, status, answer)
+        return True
 
     async def get_context(self, request: Any, response: Any) -> Context:
         """Who asks. Raises UNAUTHENTICATED for a credential that is not good."""
@@ -78,13 +128,11 @@ class GraphQLView(GraphQL[Context, None]):
             raise HTTPException(400, "No GraphQL query found in the request")
         name = request_data.operation_name
         document = self._operations.document(request_data.query)
-        if document.errors:
-            return ExecutionResult(None, [shown(error, name) for error in document.errors])
         operation = document.operation(name)
-        if operation is None:
+        if operation is None and not document.errors:
             what = f'Unknown operation named "{name}".' if name else "Can't get GraphQL operation type"
             raise HTTPException(400, what)
-        if operation.operation == OperationType.MUTATION and request_adapter.method == "GET":
+        if operation is not None and operation.operation == OperationType.MUTATION and request_adapter.method == "GET":
             raise HTTPException(400, "mutations are not allowed when using GET")
         return await self._operations.answer(
             document, operation, name, request_data.variables, context, request_data.extensions
@@ -110,4 +158,65 @@ class GraphQLView(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> bytes:
         """Writes an answer."""
-        return orjson.dumps(data)
+        return encoded(data)
+
+
+async def _body(receive: Receive) -> bytes:
+    message = await receive()
+    if not message.get("more_body"):
+        return _part(message)
+    parts = [_part(message)]
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(_part(message))
+    return b"".join(parts)
+
+
+def _part(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise _Left
+    part: bytes = message.get("body", b"")
+    return part
+
+
+def _again(body: bytes) -> Receive:
+    """What gives a body that was read already to whoever reads it next."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _asked(body: bytes) -> Asked | None:
+    """The operation that a body asks for; None where it is anything out of the ordinary."""
+    try:
+        given = orjson.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(given, dict):
+        return None
+    query, name = given.get("query"), given.get("operationName")
+    variables, extensions = given.get("variables"), given.get("extensions")
+    if not isinstance(query, str) or not query or not isinstance(name, str | None):
+        return None
+    if not isinstance(variables, dict | None) or not isinstance(extensions, dict | None):
+        return None
+    return Asked(query, name, variables, extensions)
+
+
+def _header(scope: Scope, name: str) -> str | None:
+    wanted = name.encode()
+    for key, value in scope["headers"]:
+        if key == wanted:
+            found: str = value.decode("latin-1")
+            return found
+    return None
+
+
+async def _send(send: Send, status: int, answer: object) -> None:
+    body = encoded(answer)
+    length = str(len(body)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -145,9 +145,9 @@ class History:
         expected = {name: sum(row.type == kind for row in within(stands)) for kind, name in COUNTERS.items()}
         expected["impressions_only_engaged"] = sum(row.id in engaged and not row.clicked for row in within(seen))
         expected["impressions_clicked_or_converted"] = sum(row.clicked for row in within(seen))
-        [answer] = await metrics.of_campaigns(reads, set(expected), window, [self.campaign_id])
+        [answer] = await metrics.of_campaigns(reads, frozenset(expected), window, [self.campaign_id])
         assert answer._asdict() == {"id": self.campaign_id, **expected}
-        [points] = await metrics.series_of_campaigns(reads, set(expected), "HOUR", window, [self.campaign_id])
+        [points] = await metrics.series_of_campaigns(reads, frozenset(expected), "HOUR", window, [self.campaign_id])
         assert not isinstance(points, Exception)
         assert {name: sum(getattr(point, name) for point in points) for name in expected} == expected
 

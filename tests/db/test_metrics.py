@@ -1,6 +1,7 @@
 """Every number equals a recount from the base tables, whatever arrived twice, late, or in another order."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -10,14 +11,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import BigInteger, bindparam, select, text
 
-from db.engine import Database, Transaction
+from db.engine import Database, Reads, Transaction
+from db.leaves import Form, Leaf
+from db.models.campaigns import Campaign
 from db.models.impression_items import ImpressionChange, NewImpression
 from db.queries import campaigns, metrics, workspaces
 from db.queries.impressions import recording, updating
 from db.queries.windows import ALL_TIME, Window
-from graph.rates import percent
+from db.rates import percent
+from db.statements import Prepared
 
 # Around the night in which the clocks of Berlin go forward, on and off the edges of buckets, hours and days.
 BASE = datetime(2026, 3, 28, 22, 45, tzinfo=UTC)
@@ -125,7 +129,22 @@ async def check(database: Database, workspace: int, number: int, steps: Any, win
         [series] = await metrics.series_of_campaigns(reads, NUMBERS, unit, window, [campaign_id])
         assert not isinstance(series, Exception)
         compare(series, inside(rows, window), window, unit)
+    assert await written(reads, campaign_id) == {name: recount(rows)[name] for name in COUNTS}
     await reads.close()
+
+
+COUNTS = sorted(NUMBERS - {"spend"})
+"""The numbers that PostgreSQL may write as JSON."""
+
+
+async def written(reads: Reads, campaign_id: int) -> Any:
+    """The numbers of all time as PostgreSQL writes them."""
+    table = Campaign.__table__
+    leaves = tuple(Leaf(name, "", Form.NUMBER, non_null=True, parts=(name,)) for name in COUNTS)
+    statement = select(metrics.as_json(table.c, leaves).label("json")).where(
+        table.c.id == bindparam("id", type_=BigInteger)
+    )
+    return json.loads((await reads.row(Prepared(statement), {"id": campaign_id})).json)
 
 
 def compare(series: Sequence[Any], rows: list[Any], window: Window, unit: str) -> None:
@@ -184,7 +203,7 @@ async def series(
         await recording.record(transaction, items)
     reads = database.reads(workspace)
     try:
-        [points] = await metrics.series_of_campaigns(reads, {"impressions"}, unit, window, [campaign_id])
+        [points] = await metrics.series_of_campaigns(reads, frozenset({"impressions"}), unit, window, [campaign_id])
         if isinstance(points, Exception):
             raise points
         return [(p.start.astimezone(ZoneInfo(zone)).isoformat(), p.impressions) for p in points]

@@ -89,7 +89,7 @@ async def test_likes_read_what_likes_need(api: Api, database: Database, workspac
     await fill(database, workspace)
     await api.data("{ campaigns { totalCount } }")  # looks the workspace up, once
     statements.clear()
-    await api.data("{ campaigns { nodes { metrics { likes } } } }")
+    await api.data("{ campaigns { edges { node { metrics { likes } } } } }")
     [_, read] = statements
     assert "campaign_totals.likes" in read
     assert not [name for name in ("shares", "comments", "impressions", "engagements", "currency") if name in read]

@@ -85,10 +85,10 @@ async def test_waiting_for_a_loader_can_be_cancelled_alone() -> None:
         await answer.wait()
         return keys
 
-    given_up, kept = loaders.many(fetch, (), 1), loaders.many(fetch, (), 1)
+    given_up, kept = loaders.many_each(fetch, (), [1]), loaders.many_each(fetch, (), [1])
     given_up.cancel()
     answer.set()
-    assert await kept == 1
+    assert await kept == [1]
 
 
 def test_what_node_finds_is_what_has_an_id() -> None:

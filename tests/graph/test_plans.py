@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from db.engine import Database
 from db.models.impression_items import NewImpression
@@ -37,7 +37,7 @@ async def plans(api: Api, workspace: int, asked: list[tuple[str, Any]]) -> str:
     """What PostgreSQL would do for some statements, bound to the workspace and its role."""
     found = []
     async with api.database.write(workspace) as transaction:
-        driver: Any = (await transaction._connection.get_raw_connection()).driver_connection
+        driver = transaction._lease.driver
         for statement, parameters in asked:
             if "impressions" in statement:
                 found += [row[0] for row in await driver.fetch(f"EXPLAIN {statement}", *parameters)]
@@ -47,14 +47,8 @@ async def plans(api: Api, workspace: int, asked: list[tuple[str, Any]]) -> str:
 async def explained(api: Api, workspace: int, query: str, **variables: Any) -> str:
     """The plans of the statements that an operation executes."""
     asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
-    engine = api.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    await api.data(query, **variables)
-    event.remove(engine, "before_cursor_execute", note)
+    with api.database.watched(lambda *statement: asked.append(statement)):
+        await api.data(query, **variables)
     return await plans(api, workspace, asked)
 
 
@@ -79,13 +73,9 @@ async def test_a_page_goes_through_its_index(
 
 async def test_a_look_up_by_key_does_not_read_the_workspace(api: Api, workspace: int, campaign_id: str) -> None:
     asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.startswith("SELECT impressions.id, impressions.campaign_id \n"):
-            asked.append((statement, parameters))
-
-    event.listen(api.database.engine.sync_engine, "before_cursor_execute", note)
-    await update(api, *({"key": f"k{n}", "clickedAt": at()} for n in range(500)))
-    plan = await plans(api, workspace, asked)
+    with api.database.watched(lambda *statement: asked.append(statement)):
+        await update(api, *({"key": f"k{n}", "clickedAt": at()} for n in range(500)))
+    looked_up = [one for one in asked if one[0].startswith("SELECT impressions.id, impressions.campaign_id \n")]
+    plan = await plans(api, workspace, looked_up)
     assert "impressions_workspace_id_key_key" in plan
     assert "key = ANY" in plan.split("Index Cond:")[1]

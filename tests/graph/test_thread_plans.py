@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from db.engine import Database
 from db.models.engagement_items import NewEngagement
@@ -40,17 +40,11 @@ async def thread(database: Database, workspace: int) -> dict[str, str]:
 async def explained(api: Api, workspace: int, query: str, **variables: Any) -> str:
     """The plans of the statements that an operation executes on engagements, as the application's role."""
     asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
-    engine = api.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    await api.data(query, **variables)
-    event.remove(engine, "before_cursor_execute", note)
+    with api.database.watched(lambda *statement: asked.append(statement)):
+        await api.data(query, **variables)
     plans = []
     async with api.database.write(workspace) as transaction:
-        driver: Any = (await transaction._connection.get_raw_connection()).driver_connection
+        driver = transaction._lease.driver
         for statement, parameters in asked:
             if "LATERAL" in statement:
                 plans += [row[0] for row in await driver.fetch(f"EXPLAIN {statement}", *parameters)]

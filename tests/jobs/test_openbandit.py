@@ -32,7 +32,7 @@ MAPS = (
     "placement=position",
     "userId=" + "-".join(f"{{{name}}}" for name in SEGMENTS),
 )
-NUMBERS = ("impressions", "clicks", "unique_impressions", "reach", "viewable_impressions", "conversions")
+NUMBERS = frozenset({"impressions", "clicks", "unique_impressions", "reach", "viewable_impressions", "conversions"})
 BERLIN = ZoneInfo("Europe/Berlin")
 
 pytestmark = pytest.mark.skipif(not LOG.exists(), reason=f"the real log is not here: {LOG}")
@@ -113,7 +113,9 @@ async def test_its_days_in_utc(database: Database, counted: dict[str, Counted], 
     workspace = await workspaces.create(database, "utc", "UTC", "UTC", "EUR")
     ids = await imported(database, workspace, tmp_path / "rejects")
     reads = database.reads(workspace)
-    answers = await metrics.series_of_campaigns(reads, ("impressions", "clicks"), "DAY", ALL_TIME, list(ids.values()))
+    answers = await metrics.series_of_campaigns(
+        reads, frozenset({"impressions", "clicks"}), "DAY", ALL_TIME, list(ids.values())
+    )
     series = [row for rows in answers if not isinstance(rows, Exception) for row in rows]
     await reads.close()
     for key, number in ids.items():

@@ -4,27 +4,14 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Select,
-    Text,
-    and_,
-    any_,
-    case,
-    func,
-    literal,
-    literal_column,
-    select,
-    true,
-)
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Text, and_, any_, case, func, literal_column, select, true
 
-from db.engine import Reads, Rows
-from db.keyset import Order, Page, PageRequest, page_per_parent
+from db.engine import Reads
+from db.keyset import Order, Page, PageRequest, Shape, page_per_parent, pages, rows_per_parent, unnested
 from db.models.engagers import CampaignEngager as Engager
 from db.models.impressions import CampaignUser, Impression
-from db.queries.engagement.reading import counted, paged
+from db.queries.columns import Query, counted
+from db.statements import Rows, given_ids, prepared, workspace
 
 
 class AudienceAction(StrEnum):
@@ -55,35 +42,52 @@ Actions = frozenset[AudienceAction]
 
 async def top(reads: Reads, number: int, ids: Sequence[int]) -> list[Rows]:
     """Each campaign's actors with most engagements, then the last active ones, in the order of the ids."""
-    campaigns = _unnested(ids)
+    mine = rows_per_parent(await reads.rows(_top(number), {"ids": ids}))
+    return [mine.get(campaign_id, Rows()) for campaign_id in ids]
+
+
+@prepared
+def _top(number: int) -> Query:
+    campaigns = unnested()
+    position = [column.label(f"position_{n}") for n, column in enumerate(_BY_ENGAGEMENTS)]
     best = (
-        select(*_shown(Engager), Engager.engagements, Engager.last_active_at)
-        .where(Engager.workspace_id == reads.workspace, Engager.campaign_id == campaigns.c.id)
-        .order_by(*(column.desc() for column in (Engager.engagements, Engager.last_active_at, *_key(Engager))))
+        select(*_shown(Engager), Engager.engagements, Engager.last_active_at, *position)
+        .where(Engager.workspace_id == workspace(), Engager.campaign_id == campaigns.c.id)
+        .order_by(*(column.desc() for column in _BY_ENGAGEMENTS))
         .limit(number)
         .lateral("best")
     )
-    statement = select(campaigns.c.id.label("parent_id"), best).select_from(campaigns.join(best, true()))
-    mine: dict[int, list[Any]] = {}
-    for row in await reads.rows(statement):
-        mine.setdefault(row.parent_id, []).append(row)
-    return [mine.get(campaign_id, []) for campaign_id in ids]
+    return (
+        select(campaigns.c.id.label("parent_id"), best)
+        .select_from(campaigns.join(best, true()))
+        .order_by(campaigns.c.id, *(best.c[column.key].desc() for column in position))
+    )
 
 
 async def of_campaigns(reads: Reads, actions: Actions, request: PageRequest, ids: Sequence[int]) -> list[Page]:
     """A page of each campaign's people who did all of it, by user and profile, in the order of the ids."""
-    statement, campaign, order = _who_did(reads, actions)
-    rows = await reads.rows(page_per_parent(statement, campaign, order, request, ids))
-    return paged(order, request, rows, ids)
+    order = order_of(actions)
+    values = {"ids": ids, **order.parameters(request)}
+    return pages(order, request, await reads.rows(_of_campaigns(actions, request.shape), values), ids)
+
+
+@prepared
+def _of_campaigns(actions: Actions, shape: Shape) -> Query:
+    statement, campaign = _who_did(actions)
+    return page_per_parent(statement, campaign, order_of(actions), shape)
 
 
 async def count_of_campaigns(reads: Reads, actions: Actions, ids: Sequence[int]) -> list[int]:
     """How many people of each campaign did all of it, in the order of the ids. Counted from all of them."""
-    statement, campaign, _ = _who_did(reads, actions)
-    people = statement.add_columns(campaign.label("campaign_id"))
-    found = people.where(campaign == any_(literal(list(ids), ARRAY(BigInteger)))).subquery("people")
-    rows = await reads.rows(select(found.c.campaign_id, func.count()).group_by(found.c.campaign_id))
-    return counted(rows, ids)
+    return counted(await reads.rows(_count(actions), {"ids": ids}), ids)
+
+
+@prepared
+def _count(actions: Actions) -> Query:
+    statement, campaign = _who_did(actions)
+    people = statement.add_columns(campaign.label("campaign_id")).where(campaign == any_(given_ids()))
+    found = people.subquery("people")
+    return select(found.c.campaign_id, func.count()).group_by(found.c.campaign_id)
 
 
 def order_of(actions: Actions) -> Order:
@@ -95,16 +99,16 @@ def _engaged(actions: Actions) -> list[ColumnElement[bool]]:
     return [counter > 0 for action, counter in _ENGAGED.items() if action in actions]
 
 
-def _who_did(reads: Reads, actions: Actions) -> tuple[Select[*tuple[Any, ...]], Any, Order]:
-    """The people, the column of their campaign, and their order."""
+def _who_did(actions: Actions) -> tuple[Query, Any]:
+    """The people, and the column of their campaign."""
     engaged = _engaged(actions)
     if not engaged:
-        return _viewers(reads, actions), CampaignUser.campaign_id, _BY_VIEWER
+        return _viewers(actions), CampaignUser.campaign_id
     statement = select(*_shown(Engager), Engager.engagements, Engager.last_active_at)
-    statement = statement.where(Engager.workspace_id == reads.workspace, *engaged)
+    statement = statement.where(Engager.workspace_id == workspace(), *engaged)
     if actions.intersection({_A.VIEWED, _A.CLICKED, _A.CONVERTED}):
         statement = statement.where(_saw(actions))
-    return statement, Engager.campaign_id, _BY_ENGAGER
+    return statement, Engager.campaign_id
 
 
 def _saw(actions: Actions) -> ColumnElement[bool]:
@@ -124,7 +128,7 @@ _KIND: Any = func.coalesce(Impression.profile_type, "", type_=Text)
 _PROFILE: Any = func.coalesce(Impression.profile_id, "", type_=Text)
 
 
-def _viewers(reads: Reads, actions: Actions) -> Select[*tuple[Any, ...]]:
+def _viewers(actions: Actions) -> Query:
     """Those who saw the campaign, user by user in the order of their index, each with its profiles."""
     did = [func.bool_or(column) for action, column in _SEEN.items() if action in actions]
     profiles = (
@@ -159,7 +163,7 @@ def _viewers(reads: Reads, actions: Actions) -> Select[*tuple[Any, ...]]:
         .select_from(CampaignUser)
         .join(profiles, true())
         .outerjoin(Engager, same)
-        .where(CampaignUser.workspace_id == reads.workspace)
+        .where(CampaignUser.workspace_id == workspace())
     )
 
 
@@ -175,10 +179,7 @@ def _or_null(column: Any) -> ColumnElement[Any]:
     return case((column != "", column)).label(column.key)
 
 
-def _unnested(ids: Sequence[int]) -> Any:
-    return func.unnest(literal(list(ids), ARRAY(BigInteger))).table_valued("id").render_derived("campaigns")
-
-
+_BY_ENGAGEMENTS = (Engager.engagements, Engager.last_active_at, *_key(Engager))
 _BY_ENGAGER = Order("engagers", _key(Engager))
 _BY_VIEWER = Order(
     "viewers",

@@ -9,7 +9,7 @@ from sqlalchemy import Text, any_, literal, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
-from db.engine import Rows, Transaction
+from db.engine import Transaction
 from db.errors import Problem, conflict, constraint_of, not_found
 from db.models.engagement import Engagement
 from db.models.engagement_items import NewEngagement
@@ -158,7 +158,7 @@ _IDENTIFIED = (
 )
 
 
-async def _by_keys(transaction: Transaction, keys: Sequence[str]) -> Rows:
+async def _by_keys(transaction: Transaction, keys: Sequence[str]) -> list[Any]:
     if not keys:
         return []
     statement = select(*_IDENTIFIED).where(
@@ -167,7 +167,7 @@ async def _by_keys(transaction: Transaction, keys: Sequence[str]) -> Rows:
     return await transaction.rows(statement)
 
 
-async def _reactions(transaction: Transaction, items: Sequence[NewEngagement]) -> Rows:
+async def _reactions(transaction: Transaction, items: Sequence[NewEngagement]) -> list[Any]:
     """The reactions that stand of some actors, profiles compared afterwards: their nulls are no values in SQL."""
     if not items:
         return []

@@ -1,23 +1,29 @@
 """Impressions by id, and pages of a campaign's impressions for many campaigns at once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, and_, any_, func, literal, not_, select
+from sqlalchemy import ColumnElement, DateTime, Text, and_, any_, bindparam, func, literal, not_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from db.engine import Reads, Rows, Transaction
-from db.keyset import Order, Page, PageRequest, page_per_parent
+from db.engine import Reads, Transaction
+from db.keyset import Order, Page, PageRequest, Shape, page_per_parent, pages
 from db.models.impressions import Impression
 from db.models.metrics import CampaignTotals
-from db.queries.columns import pick
+from db.queries.columns import Fields, Query, counted, own
+from db.statements import Rows, given_ids, prepared, workspace
 
-NEEDS = {
+NEEDS: dict[str, tuple[Any, ...]] = {
+    # As a text, which is the same wherever it is written.
+    "ip_address": (func.host(Impression.ip_address, type_=Text).label("ip_address"),),
     "campaign": (Impression.campaign_id,),
     "brand": (Impression.brand_id,),
     "actor": (Impression.user_id, Impression.profile_id, Impression.profile_type),
 }
+Given = tuple[tuple[str, bool | None], ...]
+"""The members of a filter that are given, and which way the flags among them."""
 NEWEST = Order("impressions:newest", (Impression.occurred_at, Impression.id), descending=True)
 
 
@@ -35,18 +41,24 @@ class Filter:
     placement: str | None = None
     user_id: str | None = None
 
-    def lets_all_through(self) -> bool:
-        """Whether nothing is asked for."""
-        return all(getattr(self, field.name) is None for field in fields(self))
+    def values(self) -> dict[str, Any]:
+        """What is given, as the parameters of a statement."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def shape(self) -> Given:
+        """What is given, without the values that do not change the statement."""
+        return tuple((name, value if isinstance(value, bool) else None) for name, value in self.values().items())
 
 
-async def by_ids(reads: Reads, selected: Collection[str], ids: Sequence[int]) -> Rows:
+async def by_ids(reads: Reads, selected: Fields, ids: Sequence[int]) -> Rows:
     """The impressions of these ids, in any order; missing ones are left out."""
-    statement = select(*pick(Impression, NEEDS, selected)).where(
-        Impression.workspace_id == reads.workspace,
-        Impression.id == any_(literal(list(ids), ARRAY(BigInteger))),
-    )
-    return await reads.rows(statement)
+    return await reads.rows(_by_ids(selected), {"ids": ids})
+
+
+@prepared
+def _by_ids(selected: Fields) -> Query:
+    return own(Impression, NEEDS, selected).where(Impression.id == any_(given_ids()))
 
 
 async def ids_of_keys(transaction: Transaction, keys: Sequence[str]) -> dict[str, int]:
@@ -58,62 +70,69 @@ async def ids_of_keys(transaction: Transaction, keys: Sequence[str]) -> dict[str
 
 
 async def of_campaigns(
-    reads: Reads, selected: Collection[str], which: Filter, request: PageRequest, ids: Sequence[int]
+    reads: Reads, selected: Fields, which: Filter, request: PageRequest, ids: Sequence[int]
 ) -> list[Page]:
     """A page of each campaign's impressions, newest first, in the order of the ids: one statement for all."""
-    base = select(*pick(Impression, NEEDS, selected)).where(
-        Impression.workspace_id == reads.workspace, *_conditions(which)
-    )
-    rows = await reads.rows(page_per_parent(base, Impression.campaign_id, NEWEST, request, ids))
-    mine: dict[int, list[object]] = {}
-    for row in rows:
-        mine.setdefault(row.parent_id, []).append(row)
-    return [Page.of(NEWEST, request, mine.get(id, [])) for id in ids]  # type: ignore[arg-type]  # noqa: A001
+    statement = _of_campaigns(selected, which.shape(), request.shape)
+    rows = await reads.rows(statement, {"ids": ids, **which.values(), **NEWEST.parameters(request)})
+    return pages(NEWEST, request, rows, ids)
+
+
+@prepared
+def _of_campaigns(selected: Fields, which: Given, shape: Shape) -> Query:
+    base = own(Impression, NEEDS, selected).where(*_conditions(which))
+    return page_per_parent(base, Impression.campaign_id, NEWEST, shape)
 
 
 async def count_of_campaigns(reads: Reads, which: Filter, ids: Sequence[int]) -> list[int]:
     """How many impressions each campaign has, in the order of the ids. All of them: from the roll-up."""
-    wanted = any_(literal(list(ids), ARRAY(BigInteger)))
-    if which.lets_all_through():
-        statement = (
-            select(CampaignTotals.campaign_id, func.sum(CampaignTotals.impressions))
-            .where(CampaignTotals.workspace_id == reads.workspace, CampaignTotals.campaign_id == wanted)
-            .group_by(CampaignTotals.campaign_id)
-        )
-    else:
-        statement = (
-            select(Impression.campaign_id, func.count())
-            .where(
-                Impression.workspace_id == reads.workspace,
-                Impression.campaign_id == wanted,
-                *_conditions(which),
-            )
-            .group_by(Impression.campaign_id)
-        )
-    counts = {row[0]: int(row[1]) for row in await reads.rows(statement)}
-    return [counts.get(campaign_id, 0) for campaign_id in ids]
+    given = which.shape()
+    return counted(await reads.rows(_count(given) if given else _count_all(), {"ids": ids, **which.values()}), ids)
 
 
-def _conditions(which: Filter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if which.start is not None:
-        found.append(Impression.occurred_at >= which.start)
-    if which.end is not None:
-        found.append(Impression.occurred_at < which.end)
-    flags = (
-        (Impression.clicked, which.clicked),
-        (Impression.converted, which.converted),
-        (Impression.charged, which.charged),
+@prepared
+def _count_all() -> Query:
+    return (
+        select(CampaignTotals.campaign_id, func.sum(CampaignTotals.impressions))
+        .where(CampaignTotals.workspace_id == workspace(), CampaignTotals.campaign_id == any_(given_ids()))
+        .group_by(CampaignTotals.campaign_id)
     )
+
+
+@prepared
+def _count(which: Given) -> Query:
+    own_ones = (Impression.workspace_id == workspace(), Impression.campaign_id == any_(given_ids()))
+    return (
+        select(Impression.campaign_id, func.count())
+        .where(*own_ones, *_conditions(which))
+        .group_by(Impression.campaign_id)
+    )
+
+
+def _conditions(which: Given) -> list[ColumnElement[bool]]:
+    return [_CONDITIONS[name](held) for name, held in which]
+
+
+def _flag(column: Any) -> Callable[[bool | None], ColumnElement[bool]]:
     # As a bare column or its NOT, and not a comparison: that is what a partial index matches.
-    found.extend(and_(column) if wanted else not_(column) for column, wanted in flags if wanted is not None)
-    if which.viewable is not None:
-        # Null means that it could not be measured: neither viewable nor not viewable.
-        found.append(Impression.is_viewable.is_(which.viewable))
-    texts = (
-        (Impression.device_type, which.device_type),
-        (Impression.placement, which.placement),
-        (Impression.user_id, which.user_id),
-    )
-    found.extend(column == wanted for column, wanted in texts if wanted is not None)
-    return found
+    return lambda wanted: and_(column) if wanted else not_(column)
+
+
+def _text(column: Any) -> Callable[[bool | None], ColumnElement[bool]]:
+    return lambda _: column == bindparam(column.key, type_=Text)
+
+
+_MOMENT = DateTime(timezone=True)
+_CONDITIONS: dict[str, Callable[[bool | None], ColumnElement[bool]]] = {
+    "start": lambda _: Impression.occurred_at >= bindparam("start", type_=_MOMENT),
+    "end": lambda _: Impression.occurred_at < bindparam("end", type_=_MOMENT),
+    "clicked": _flag(Impression.clicked),
+    "converted": _flag(Impression.converted),
+    "charged": _flag(Impression.charged),
+    # Null means that it could not be measured: neither viewable nor not viewable.
+    "viewable": lambda wanted: Impression.is_viewable.is_(wanted),
+    "device_type": _text(Impression.device_type),
+    "placement": _text(Impression.placement),
+    "user_id": _text(Impression.user_id),
+}
+"""The condition of each member of a filter; what a flag has to be is part of the statement."""

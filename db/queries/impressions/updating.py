@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import BigInteger, Text, any_, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from db.engine import Rows, Transaction
+from db.engine import Transaction
 from db.errors import Problem, not_found
 from db.models.impression_items import ImpressionChange, ImpressionState
 from db.models.impressions import Impression
 from db.queries import campaigns, rollups
 from db.queries.impressions.counting import counters
 from db.queries.live import outbox
+from db.statements import Rows
 
 _COLUMNS = {
     "is_viewable": "boolean",
@@ -99,7 +100,7 @@ async def _lock(
     return await transaction.rows(statement), {owner.id: owner.cost_per_impression for owner in owners}
 
 
-async def _named(transaction: Transaction, changes: Sequence[ImpressionChange]) -> Rows:
+async def _named(transaction: Transaction, changes: Sequence[ImpressionChange]) -> list[Any]:
     ids = [change.id for change in changes if change.id is not None]
     keys = [change.key for change in changes if change.key is not None]
     by_id = Impression.id == any_(literal(ids, ARRAY(BigInteger)))

@@ -1,9 +1,11 @@
 """Operations over the schema of a world: aliases, fragments, conditions, variables, and what they may merge into."""
 
 import random
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from graphql import GraphQLObjectType, GraphQLSchema, GraphQLUnionType, get_named_type, is_leaf_type
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, get_named_type, is_leaf_type
 
 _VALUES = {
     "Int": ("1", "2", "$n"),
@@ -27,6 +29,9 @@ _VARIABLES = {
 class Documents:
     """Generates the operations of a seed."""
 
+    variables: ClassVar[Mapping[str, tuple[str, Sequence[Any]]]] = _VARIABLES
+    """From a variable's name to its type and what it may be; None is left out as a rule."""
+
     def __init__(self, schema: GraphQLSchema, rng: random.Random) -> None:
         self._schema, self._rng = schema, rng
         self._fragments: dict[str, str] = {}
@@ -36,9 +41,9 @@ class Documents:
         root: Any = self._schema.type_map[kind.title()]
         body = self._selection(root, 4, single=kind == "subscription")
         text = "".join(self._fragments.values())
-        used = [name for name in _VARIABLES if f"${name}" in body + text]
-        declared = ", ".join(f"${name}: {_VARIABLES[name][0]}" for name in used)
-        variables = {name: self._rng.choice(_VARIABLES[name][1]) for name in used}
+        used = [name for name in self.variables if re.search(rf"\${name}\b", body + text)]
+        declared = ", ".join(f"${name}: {self.variables[name][0]}" for name in used)
+        variables = {name: self._rng.choice(self.variables[name][1]) for name in used}
         given = {name: value for name, value in variables.items() if value is not None or self._rng.random() < 0.3}
         given = {name: value for name, value in given.items() if not (value is None and name == "no")}
         return f"{kind} Q{f'({declared})' if declared else ''} {body}\n{text}", given
@@ -84,14 +89,22 @@ class Documents:
             return "__typename"
         name = self._rng.choice(names)
         field = fields[name]
-        arguments, alias = "", ""
-        if field.args and self._rng.random() < 0.7:
-            argument = self._rng.choice(list(field.args))
-            value = self._rng.choice(_VALUES[str(field.args[argument].type)])
-            arguments = f"({argument}: {value})"
-            alias = f"x{''.join(c for c in argument + value if c.isalnum())}_{name}: "
+        arguments, alias = self._arguments(name, field), ""
+        if arguments:
+            alias = f"x{''.join(c for c in arguments if c.isalnum())}_{name}: "
         elif self._rng.random() < 0.15:
             alias = f"y_{name}: "
         inner = get_named_type(field.type)
-        below = "" if is_leaf_type(inner) else " " + self._selection(inner, depth - 1)
+        below = "" if is_leaf_type(inner) else " " + self._below(inner, depth - 1)
         return f"{alias}{name}{arguments} {'' if plain else self._condition()}{below}"
+
+    def _arguments(self, _name: str, field: GraphQLField) -> str:
+        """The arguments of a field with their parentheses, or nothing."""
+        if not field.args or self._rng.random() > 0.7:
+            return ""
+        argument = self._rng.choice(list(field.args))
+        return f"({argument}: {self._rng.choice(_VALUES[str(field.args[argument].type)])})"
+
+    def _below(self, of: Any, depth: int) -> str:
+        """What is selected of a field's objects."""
+        return self._selection(of, depth)

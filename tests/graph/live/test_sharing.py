@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import event
 
 from graph.errors import lagged
 from graph.live.mailbox import Mailbox, Message
@@ -19,15 +18,13 @@ RICH = """subscription ($ids: [ID!]!, $after: String) { engagements(campaignIds:
 def selects(server: Server) -> Iterator[list[str]]:
     """What the server reads of engagements, campaigns and totals, in order."""
     seen: list[str] = []
-    engine = server.api.database.engine.sync_engine
 
-    def record(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+    def record(statement: str, _values: object) -> None:
         if statement.startswith("SELECT"):
             seen.append(statement)
 
-    event.listen(engine, "before_cursor_execute", record)
-    yield seen
-    event.remove(engine, "before_cursor_execute", record)
+    with server.api.database.watched(record):
+        yield seen
 
 
 async def test_many_listeners_cost_what_one_does(server: Server, selects: list[str]) -> None:

@@ -1,0 +1,1 @@
+"""Groundswell beside its peers: the same database, the same answers, in one interleaved run."""

@@ -1,0 +1,60 @@
+"""Connections of SQLAlchemy's pool, without what SQLAlchemy puts around each use of one.
+
+A read runs on the driver itself. For such a use, an AsyncConnection and the greenlets in which it is opened and closed cost
+as much as a statement does, so it is only there where a statement needs it.
+"""
+
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+
+class Lease:
+    """A connection that is taken from the pool until it is given back."""
+
+    def __init__(self, engine: AsyncEngine, taken: Any) -> None:
+        self._engine = engine
+        self._taken = taken
+        self._connection: AsyncConnection | None = None
+        self.driver: Any = taken.driver_connection
+        """asyncpg's connection."""
+
+    @classmethod
+    async def of(cls, engine: AsyncEngine) -> "Lease":
+        """Takes a connection; makes one, or waits for one, where none is free."""
+        # In a greenlet even if one is free: it may turn out to be broken, and is made anew then.
+        return cls(engine, await greenlet_spawn(engine.pool.connect))
+
+    @property
+    def connection(self) -> AsyncConnection:
+        """The same as SQLAlchemy uses it."""
+        if self._connection is None:
+            sync = Connection(self._engine.sync_engine, connection=self._taken)
+            self._connection = AsyncConnection(self._engine, sync)
+        return self._connection
+
+    @property
+    def is_valid(self) -> bool:
+        """False once it was thrown away: a statement of SQLAlchemy that is cancelled takes its connection with it."""
+        return bool(self._taken.is_valid)
+
+    async def give_back(self) -> None:
+        """Puts it back into the pool."""
+        pool: Any = self._engine.pool
+        if self._connection is not None:
+            await self._connection.close()
+        elif pool.checkedin() < pool.size():
+            self._taken.close()
+        else:  # one too many to keep
+            await greenlet_spawn(self._taken.close)
+
+    async def throw_away(self) -> None:
+        """Closes it: nobody is to use it again."""
+        if self.is_valid:
+            await greenlet_spawn(self._taken.invalidate)
+        if self._connection is not None:
+            await self._connection.close()
+        else:
+            await greenlet_spawn(self._taken.close)
