@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 ARGS ?=
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test bench lint schema
@@ -15,8 +16,8 @@ help: ## Shows this
 serve: $(STAMP) ## Starts the server on http://127.0.0.1:8000 (ARGS="--port 8123 --data-dir DIR")
 	@$(BIN)/groundswell serve $(ARGS)
 
-test: $(STAMP) ## Runs all tests (ARGS="-k metrics")
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## Runs all tests (ARGS="-k metrics", WORKERS=4)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 bench: $(BENCH_STAMP) ## Measures, and prints ratios (ARGS="peers" for one of them)
 	@$(BIN)/python -m bench $(ARGS)

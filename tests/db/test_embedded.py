@@ -198,7 +198,10 @@ def test_recovers_from_a_killed_postmaster(data_dir: Path) -> None:
         assert ask(cluster, "SELECT n FROM kept") == "7"
 
 
-@pytest.mark.parametrize("content", ["", "\n\n", "12", "\x00\xff garbage", "-1\n", str(os.getpid()), "99999999999"])
+OWN = pytest.param(str(os.getpid()), id="own process")
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "12", "\x00\xff garbage", "-1\n", OWN, "99999999999"])
 def test_a_stale_pid_file_is_no_obstacle(data_dir: Path, content: str) -> None:
     with Embedded(data_dir, durable=False) as cluster:
         pass
