@@ -12,6 +12,9 @@ from db.leaves import Form, Leaf, Leaves
 from graph.execution import Attribute, Batch, Constant, FieldNodes, FieldPlan, Plain
 from graph.rates import Rate, Total
 
+ONLY_ROWS_FOR = 2
+"""How often an operation is answered with rows at first. A statement that writes the keys of one text costs several times what
+the operation does, and many texts come once; the statement that finds rows is the same for all of them."""
 _FORMS: Mapping[str, Form] = {
     "String": Form.TEXT,
     "Boolean": Form.FLAG,
@@ -54,6 +57,9 @@ def written_of(info: Info[Any, Any]) -> Written | None:
     """
     nodes = info._raw_info.field_nodes  # noqa: SLF001 - the wrapped info has no public way to the nodes
     if not isinstance(nodes, FieldNodes):
+        return None
+    seen = nodes.memo[written_of] = nodes.memo.get(written_of, 0) + 1
+    if seen <= ONLY_ROWS_FOR:
         return None
     if Written not in nodes.memo:
         nodes.memo[Written] = _found(nodes.plan)

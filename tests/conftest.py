@@ -100,6 +100,12 @@ async def api(database_url: str, workspace: int, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.fixture
+def written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists are written by PostgreSQL from the first time on that a text is sent."""
+    monkeypatch.setattr("graph.leaves.ONLY_ROWS_FOR", 0)
+
+
+@pytest.fixture
 def statements(api: Api) -> Iterator[list[str]]:
     """The SQL that the application executes, in order."""
     seen: list[str] = []

@@ -105,9 +105,12 @@ class SelectionPlan:
                 self.fields.append(FieldPlan(plan, object_type, key, details, field))
         for index, planned in enumerate(self.fields):
             planned.index = index
-        self.built = [field for field in self.fields if field.is_pure and field.kind.form == "leaf"]
+        self.built: list[FieldPlan] = []
         """The fields that a generated function answers for a whole level."""
-        self.resolved = [field for field in self.fields if field not in self.built]
+        self.resolved: list[FieldPlan] = []
+        for planned in self.fields:
+            is_built = planned.is_pure and planned.kind.form == "leaf"
+            (self.built if is_built else self.resolved).append(planned)
         self.empty: dict[str, Any] = dict.fromkeys(field.key for field in self.fields)
         self._builders: dict[tuple[str, ...] | None, Builder] = {}
         self._objects = 0

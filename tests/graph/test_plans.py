@@ -14,6 +14,7 @@ from tests.api import Api
 from tests.facts import NOON, at, update
 
 ROWS = 20_000
+pytestmark = pytest.mark.usefixtures("written_at_once")
 
 
 @pytest.fixture

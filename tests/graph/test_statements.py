@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from tests.api import Api
 from tests.facts import at, create_campaign, record
 
@@ -85,6 +87,7 @@ async def test_the_same_metrics_twice_cost_one_statement(api: Api, statements: l
     assert len(statements) == 2
 
 
+@pytest.mark.usefixtures("written_at_once")
 async def test_what_postgresql_writes_is_one_statement(api: Api, statements: list[str]) -> None:
     await fill(api, campaigns=2, impressions=3)
     statements.clear()

@@ -1,5 +1,7 @@
 """Rows that PostgreSQL wrote, in what is sent to subscribers."""
 
+import pytest
+
 from tests.facts import comment, create_campaign
 from tests.live import Server, eventually
 
@@ -8,6 +10,7 @@ COMMENTED = """subscription ($id: ID!) { campaignMetrics(campaignId: $id, interv
 RENAME = "mutation ($id: ID!) { updateCampaign(input: {id: $id, name: NAME}) { userErrors { message } } }"
 
 
+@pytest.mark.usefixtures("written_at_once")
 async def test_what_has_not_changed_is_not_sent_again(server: Server) -> None:
     campaign = await create_campaign(server.api)
     reads: list[str] = []
