@@ -59,6 +59,7 @@ def _tune_garbage_collection() -> None:
     """Measured on recordImpressions in batches of 1000: a fifth more rows a second than with the defaults.
 
     A batch makes tens of thousands of objects that die with it; looking through all that live every 700 finds none.
+    Answers make few objects, and are as fast with the defaults.
     """
     gc.collect()
     gc.freeze()
@@ -72,6 +73,7 @@ def server_of(settings: Settings, url: str) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks who the client is, or by which scheme it came
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ws="websockets-sansio",
