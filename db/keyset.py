@@ -127,6 +127,9 @@ class PageRequest:
         return Shape(self.size, self.backward, *ends, self.cursors, self.leaves)
 
 
+_NO_ROWS = Rows()
+
+
 class Page:
     """The rows of a page in the list's order, and whether there are more on either side."""
 
@@ -142,7 +145,7 @@ class Page:
         json: str | None = None,
     ) -> None:
         self.order = order
-        self.rows = Rows() if rows is None else rows
+        self.rows = _NO_ROWS if rows is None else rows
         self.has_next = has_next
         self.has_previous = has_previous
         self.json = json

@@ -133,11 +133,7 @@ def prepared(build: Callable[P, Executable]) -> Callable[P, Prepared]:
 
 
 def workspace() -> ScalarSelect[int]:
-    """The workspace that a prepared statement is asked for.
-
-    A subquery and not a constant: the planner takes a constant that its statistics do not know for one without rows. In a
-    new workspace it then looked up a batch's keys by reading the whole workspace.
-    """
+    """The workspace that a prepared statement is asked for. A subquery, see ``OfWorkspace.workspace``."""
     return select(bindparam("workspace", type_=BigInteger)).scalar_subquery()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from db.engine import Database
@@ -89,7 +89,8 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
 
     view = GraphQLView(database, authenticator, live, operations)
     door = Door(view, streams, authenticator, connections, settings.manners())
-    app = Application(door, routes=[Route("/", home), *health.routes], lifespan=lifespan)
+    routes = [Route("/", home), *health.routes, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
+    app = Application(door, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
     app.state.clients = authenticator.clients
     app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer

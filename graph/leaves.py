@@ -12,8 +12,10 @@ from db.leaves import Form, Leaf, Leaves
 from graph.execution import Attribute, Batch, Constant, FieldNodes, FieldPlan, Plain
 from graph.rates import Rate, Total
 
+MOST_LEAVES = 64
+"""Of a row that PostgreSQL writes. Statements grow with them, and so does building one, more than in proportion."""
 ONLY_ROWS_FOR = 2
-"""How often an operation is answered with rows at first. A statement that writes the keys of one text costs several times what
+"""How many levels a list of an operation is answered with rows for at first. A statement that writes the keys of one text costs several times what
 the operation does, and many texts come once; the statement that finds rows is the same for all of them."""
 _FORMS: Mapping[str, Form] = {
     "String": Form.TEXT,
@@ -80,7 +82,9 @@ def _found(plan: FieldPlan) -> Written | None:
     if rows is None or of is None or not isinstance(of.type, GraphQLObjectType):
         return None
     leaves = _leaves(rows.selection(of.type).fields)
-    return None if leaves is None else Written(leaves, rows.key if len(fields) == 1 else None)
+    if leaves is None or sum(1 + len(leaf.inner) for leaf in leaves) > MOST_LEAVES:
+        return None
+    return Written(leaves, rows.key if len(fields) == 1 else None)
 
 
 def _leaf(field: FieldPlan) -> Leaf | None:

@@ -19,6 +19,7 @@ from graphql import (
     is_list_type,
     is_non_null_type,
 )
+from graphql.execution.values import get_variable_values
 
 from graph.documents import Document
 from graph.errors import limit_reached
@@ -34,7 +35,11 @@ def refusal(
     """Why an operation is too large; None where it is not."""
     found = document.once(("objects", id(operation)), lambda: _fixed(document, operation))
     if found is None:
-        found = _Counter(document, variables).of_operation(operation)
+        # As the executor will see them, defaults included. What is wrong with them it says itself.
+        values = get_variable_values(document.schema, operation.variable_definitions or (), dict(variables))
+        if isinstance(values, list):
+            return None
+        found = _Counter(document, values.coerced).of_operation(operation)
     if found <= MOST_OBJECTS:
         return None
     return limit_reached(f"The answer could hold {found:,} objects; at most {MOST_OBJECTS:,}. Ask for smaller pages.")

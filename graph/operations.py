@@ -98,10 +98,10 @@ class Operations:
         """The answer to an operation, its errors as the caller sees them. None only of a document that is not valid."""
         if document.errors or operation is None:
             return ExecutionResult(None, [shown(error, name) for error in document.errors])
-        refusal = self.refusal(document, operation, name, variables, context)
-        if refusal is not None:
-            return ExecutionResult(None, [shown(refusal, name)])
         try:
+            refusal = self.refusal(document, operation, name, variables, context)
+            if refusal is not None:
+                return ExecutionResult(None, [shown(refusal, name)])
             executor = self.executor(document, name, variables, context, extensions)
             if isinstance(executor, list):
                 return ExecutionResult(None, [shown(error, name) for error in executor])

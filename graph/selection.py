@@ -85,6 +85,6 @@ def selection_of(info: Info[Any, Any]) -> Selection:
         return Selection(raw.fragments, info.variable_values, nodes)
     found: Selection | None = nodes.memo.get(Selection)
     if found is None:
-        # Of the variables only those are looked at that decide about the plan.
-        found = nodes.memo[Selection] = Selection(raw.fragments, info.variable_values, nodes)
+        # Of the variables no more than what decides about the plan: it outlives the request.
+        found = nodes.memo[Selection] = Selection(raw.fragments, nodes.plan.conditions, nodes)
     return found

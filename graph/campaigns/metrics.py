@@ -1,6 +1,6 @@
 """The numbers of a campaign. Each is computed on request, and only if it is selected."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -51,11 +51,7 @@ def _computed(resolve: Any, found: Rate | Total, description: str, deprecation_r
 
 def needs_of(selected: Selection) -> frozenset[str]:
     """The numbers that a selection of CampaignMetrics needs."""
-    return _needs(selected.names)
-
-
-def _needs(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(number for name in names for number in _numbers_of(name))
+    return frozenset(number for name in selected.names for number in _numbers_of(name))
 
 
 def _numbers_of(name: str) -> Collection[str]:

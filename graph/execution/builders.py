@@ -56,7 +56,7 @@ def builder(fields: "Sequence[FieldPlan]", columns: tuple[str, ...] | None) -> B
     return made
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=512)
 def _compiled(text: str) -> CodeType:
     return compile(text, "<level builder>", "exec")
 

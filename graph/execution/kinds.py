@@ -74,6 +74,7 @@ class Solid:
             return False
         if len(self.types) >= self._MOST:
             self.types.clear()
+            self.settled = {Complete, NoneType}
         self.types.add(kind)
         self.settled.add(kind)
         return True

@@ -71,6 +71,11 @@ class FieldPlan:
         self._selections: dict[GraphQLObjectType, SelectionPlan] = {}
 
     @property
+    def conditions(self) -> dict[str, Any]:
+        """The variables that decide about the plan, and their values."""
+        return self._plan.conditions
+
+    @property
     def has_fixed_arguments(self) -> bool:
         """Whether the arguments are the same in every execution. Known once they were asked for."""
         return self._arguments is not None
@@ -103,6 +108,7 @@ class SelectionPlan:
             field = plan.schema.get_field(object_type, details[0].node.name.value)
             if field is not None:
                 self.fields.append(FieldPlan(plan, object_type, key, details, field))
+        plan.size += len(self.fields)
         for index, planned in enumerate(self.fields):
             planned.index = index
         self.built: list[FieldPlan] = []
@@ -117,7 +123,7 @@ class SelectionPlan:
 
     def builder(self, columns: tuple[str, ...] | None, objects: int) -> Builder | None:
         """The generated function, or None as long as so few objects came by that it does not pay to make one."""
-        if not self.built:
+        if not self.built or len(self.fields) > _MOST_BUILT:
             return None
         self._objects += objects
         if self._objects < _WORTHWHILE:
@@ -129,6 +135,8 @@ class SelectionPlan:
 
 
 _WORTHWHILE = 16
+_MOST_BUILT = 200
+"""Fields of a generated function: its text and code are kept, and nobody else should pay for a page of aliases."""
 
 
 class Plan:
@@ -148,6 +156,13 @@ class Plan:
             {name: value for name, value in given.coerced.items() if name in conditions},
         )
         self._selections: dict[Any, SelectionPlan] = {}
+        self.size = 0
+        """Planned fields."""
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """The variables that decide about the plan, and their values."""
+        return self._variables.coerced
 
     def root(self, root_type: GraphQLObjectType) -> SelectionPlan:
         """What is selected of the root. Raises GraphQLError."""
@@ -181,6 +196,8 @@ class Plans:
     """The plans of the operations in a document, or in some definitions of it."""
 
     _MOST = 16
+    _MOST_FIELDS = 4_000
+    """Planned fields of all plans that are kept, beside the newest plan's."""
 
     def __init__(self, definitions: Iterable[DefinitionNode]) -> None:
         self._conditions: set[str] = set()
@@ -210,11 +227,14 @@ class Plans:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = Plan(executor, frozenset(self._conditions), Solid(executor.is_awaitable))
-            if len(self._plans) > self._MOST:
+            while len(self._plans) > 1 and (len(self._plans) > self._MOST or self._fields() > self._MOST_FIELDS):
                 self._plans.popitem(last=False)
         else:
             self._plans.move_to_end(key)
         return plan
+
+    def _fields(self) -> int:
+        return sum(plan.size for plan in self._plans.values())
 
 
 class PlansOfOperations:

@@ -94,7 +94,6 @@ class Loop:
 
     def _note(self, waiting: Waiting, at: int, _future: Future[Any]) -> None:
         self._arrived.append((waiting, at))
-        # The last one, or one that failed: its siblings may not be worth waiting for.
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 

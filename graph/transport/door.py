@@ -85,7 +85,7 @@ class Door:
             return
         viewer = await self._viewer(request)
         asked = await _asked(request, receive)
-        is_sse = sse.MEDIA_TYPE in request.headers.get("accept", "")
+        is_sse = sse.MEDIA_TYPE in _accept(request.scope)
         answer = sse.answer_distinct if is_sse else multipart.answer
         await answer(receive, send, self._streams, self._connections, viewer, asked, self._manners.ping_every)
 
@@ -94,7 +94,7 @@ class Door:
         reservation = self._reservations.of(token)
         if reservation is None:
             raise not_found("There is no such stream: reserve one by PUT.")
-        if sse.MEDIA_TYPE in request.headers.get("accept", "") and request.method == "GET":
+        if sse.MEDIA_TYPE in _accept(request.scope) and request.method == "GET":
             if reservation.is_taken:
                 await PlainTextResponse("The stream is open already.", 409)(request.scope, receive, send)
                 return
@@ -130,13 +130,21 @@ class Door:
 
 
 def _wants_a_stream(scope: Scope) -> bool:
-    headers = dict(scope["headers"])
-    if scope["method"] == "PUT" or _TOKEN_NAME in headers:
+    if scope["method"] == "PUT" or _has_token(scope):
         return True
-    if b"token=" in scope["query_string"] and _token(HttpRequest(scope)) is not None:
-        return True
-    accept = headers.get(b"accept", b"").decode("latin-1").lower()
+    accept = _accept(scope)
     return sse.MEDIA_TYPE in accept or (multipart.MEDIA_TYPE in accept and "subscriptionspec" in accept)
+
+
+def _accept(scope: Scope) -> str:
+    """What the client takes, in lower case. The header is looked for by hand: most requests are looked at no further."""
+    given = (value for name, value in scope["headers"] if name == b"accept")
+    return next(given, b"").decode("latin-1").lower()
+
+
+def _has_token(scope: Scope) -> bool:
+    is_named = b"token=" in scope["query_string"] or any(name == _TOKEN_NAME for name, _ in scope["headers"])
+    return is_named and _token(HttpRequest(scope)) is not None
 
 
 def _token(request: HttpRequest) -> str | None:

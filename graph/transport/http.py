@@ -66,7 +66,7 @@ class GraphQLView(GraphQL[Context, None]):
                 asked = _asked(body)
                 if asked is not None and await self._answer(scope, asked, send):
                     return
-                receive = _again(body)
+                receive = _again(body, receive)
             await super().__call__(scope, receive, send)
         except _Left:
             return
@@ -179,13 +179,14 @@ def _part(message: Message) -> bytes:
     return part
 
 
-def _again(body: bytes) -> Receive:
-    """What gives a body that was read already to whoever reads it next."""
+def _again(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read already to whoever reads it next, and then what comes."""
+    read: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
+    async def again() -> Message:
+        return read.pop() if read else await receive()
 
-    return receive
+    return again
 
 
 def _asked(body: bytes) -> Asked | None:

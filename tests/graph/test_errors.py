@@ -146,3 +146,41 @@ async def test_fragments_count_wherever_they_are_spread_and_are_counted_once(api
     code, message = await api.error(query)
     assert code == "LIMIT_REACHED"
     assert message.startswith("The answer could hold 43,980,465,111,060 objects")
+
+
+THREADS = """query ($n: Int = 100) { campaigns(first: $n) { nodes { comments(first: $n) { nodes {
+  replies(first: $n) { nodes { id } } } } } } }"""
+
+
+@pytest.mark.parametrize("variables", [{}, {"n": 100}, {"n": 100.0}])
+async def test_an_answer_is_counted_with_the_variables_as_they_will_be(api: Api, variables: dict[str, Any]) -> None:
+    code, message = await api.error(THREADS, **variables)
+    assert code == "LIMIT_REACHED"
+    assert message.startswith("The answer could hold 2,020,200 objects")
+    assert await api.data(THREADS, n=2) == {"campaigns": {"nodes": []}}
+
+
+async def test_a_variable_that_is_wrong_is_told_as_such(api: Api) -> None:
+    code, _ = await api.error(THREADS, n="many")
+    assert code == "BAD_USER_INPUT"
+
+
+async def test_many_aliases_are_no_statement_of_their_own(api: Api, statements: list[str]) -> None:
+    await create_campaign(api, name="C")
+    query = f"{{ campaigns {{ nodes {{ {' '.join(f'a{n}: name' for n in range(300))} }} }} }}"
+    for _ in range(4):
+        [node] = (await api.data(query))["campaigns"]["nodes"]
+        assert node == {f"a{n}": "C" for n in range(300)}
+    assert "a299" not in statements[-1]
+
+
+@pytest.mark.parametrize("length", [125, 300])
+async def test_a_chain_of_fragments_too_long_to_follow_is_refused(api: Api, length: int) -> None:
+    links = "".join(f"fragment F{n} on Comment {{ parent {{ ...F{n + 1} }} }} " for n in range(length))
+    query = '{ node(id: "x") { ...F0 } } ' + links + f"fragment F{length} on Comment {{ id }}"
+    assert (await api.error(query))[0] in ("INTERNAL", "GRAPHQL_VALIDATION_FAILED")
+
+
+async def test_a_slash_too_many_is_redirected(api: Api) -> None:
+    response = await api.client.post("/graphql/", json={"query": "{ __typename }"})
+    assert (response.status_code, response.headers["location"]) == (307, "http://test/graphql")
