@@ -101,6 +101,11 @@ class Transaction(OfWorkspace):
                 raise BadText from None
             raise
 
+    @property
+    def driver(self) -> Any:
+        """asyncpg's connection, for statements that are not ours."""
+        return self._driver
+
     async def server_pid(self) -> int:
         """The backend's process id: one writer's, for as long as its connection lives."""
         return int(self._driver.get_server_pid())

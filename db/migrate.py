@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 import migrations
+from db import queue
 from db.models import Base
 
 # Any constant will do; it is what two servers that start at once agree on.
@@ -38,7 +39,7 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-async def _run(url: str, work: Any) -> Any:
+async def _run(url: str, work: Any, *, then: Any = None) -> Any:
     engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
     try:
         async with _connected(engine) as connection:
@@ -47,6 +48,8 @@ async def _run(url: str, work: Any) -> Any:
             with _explained():
                 answer = await connection.run_sync(work)
             await connection.commit()
+            if then is not None:
+                await then((await connection.get_raw_connection()).driver_connection)
             return answer
     finally:
         await engine.dispose()
@@ -102,7 +105,7 @@ async def upgrade(url: str) -> tuple[str | None, str]:
         command.upgrade(_config(connection), "head")
         return before, newest()
 
-    return await _run(url, work)  # type: ignore[no-any-return]
+    return await _run(url, work, then=queue.settle)  # type: ignore[no-any-return]
 
 
 async def downgrade(url: str, revision: str) -> None:

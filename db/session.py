@@ -20,6 +20,11 @@ class Session:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
+    @property
+    def driver(self) -> Any:
+        """asyncpg's connection."""
+        return self._connection
+
     async def rows(self, sql: str, *values: Any) -> Sequence[Any]:
         """All rows of a statement."""
         found: Sequence[Any] = await self._connection.fetch(sql, *values)

@@ -19,6 +19,8 @@ NAMING = {
 # Unconstrained NUMERIC keeps an amount as it was written (12.50 stays 12.50); checks bound it.
 AMOUNT_BOUND = Decimal(10) ** 15
 AMOUNT_SCALE = 12
+SLOTS = 16
+"""A counter is spread over this many rows, so that concurrent writers seldom wait for each other."""
 
 Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 """A bigint identity. The primary key of a tenant table is (workspace_id, id), so every index starts with the tenant."""

@@ -26,6 +26,8 @@ class Impression(Base):
     __table_args__ = (
         ForeignKeyConstraint(["workspace_id", "campaign_id"], ["campaigns.workspace_id", "campaigns.id"]),
         ForeignKeyConstraint(["workspace_id", "brand_id"], ["brands.workspace_id", "brands.id"]),
+        ForeignKeyConstraint(["workspace_id", "channel_id"], ["channels.workspace_id", "channels.id"]),
+        ForeignKeyConstraint(["workspace_id", "audience_id"], ["audiences.workspace_id", "audiences.id"]),
         UniqueConstraint("workspace_id", "key"),
         CheckConstraint("length(key) BETWEEN 1 AND 200", name="key"),
         CheckConstraint("length(user_id) BETWEEN 1 AND 200", name="user_id"),
@@ -68,6 +70,8 @@ class Impression(Base):
     id: Mapped[Key]
     campaign_id: Mapped[Reference]
     brand_id: Mapped[Reference | None]
+    channel_id: Mapped[Reference | None]
+    audience_id: Mapped[Reference | None]
     key: Mapped[str]
     user_id: Mapped[str | None]
     profile_id: Mapped[str | None]

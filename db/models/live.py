@@ -16,6 +16,8 @@ class Topic(StrEnum):
     """An engagement was ADDED, EDITED or REMOVED. The key is its campaign."""
     NUMBERS = "NUMBERS"
     """The numbers of a campaign CHANGED by something else. The key is the campaign."""
+    EXPORTS = "EXPORTS"
+    """An export CHANGED. The key is the job."""
     CLIENTS = "CLIENTS"
     """An API client was REVOKED. The key is the client."""
 

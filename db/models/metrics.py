@@ -7,10 +7,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Base, WorkspaceKey
-
-SLOTS = 16
-"""A counter is spread over this many rows, so that concurrent writers seldom wait for each other."""
+from db.models.base import SLOTS, Base, WorkspaceKey
 
 ADDITIVE = (
     "impressions",

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import TextClause, text
 
 from db.engine import Transaction
-from db.models.metrics import ADDITIVE, SLOTS, WHOLE
+from db.models.base import SLOTS
+from db.models.metrics import ADDITIVE, WHOLE
 
 QUARTER = 900
 """Seconds in a bucket."""

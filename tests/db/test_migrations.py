@@ -19,7 +19,8 @@ INDEXES = """SELECT tablename, indexname, indexdef FROM pg_indexes
   WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1, 2"""
 
 TRIGGERS = """SELECT pg_get_triggerdef(t.oid), p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-  WHERE NOT t.tgisinternal ORDER BY 1"""
+  JOIN pg_class c ON c.oid = t.tgrelid
+  WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace ORDER BY 1"""
 
 
 async def ask(url: str, *queries: str) -> list[list[Any]]:
@@ -97,7 +98,7 @@ async def test_restricted_clients_cannot_name_what_is_not_theirs(database_url: s
     closed = """SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
       AND NOT has_table_privilege('groundswell_partner', oid, 'SELECT, INSERT, UPDATE, DELETE') ORDER BY 1"""
     assert await ask(database_url, closed) == [
-        [("alembic_version",), ("api_clients",), ("import_runs",), ("import_waiting",)]
+        [("alembic_version",), ("api_clients",), ("audiences",), ("import_runs",), ("import_waiting",)]
     ]
 
 
@@ -115,4 +116,5 @@ async def test_a_migration_gives_way_instead_of_queueing_up_all_traffic(database
         with pytest.raises(migrate.DatabaseUnavailable, match="did not get its lock in time"):
             await migrate.downgrade(database_url, "base")
     await engine.dispose()
-    assert await migrate.upgrade(database_url) == (migrate.newest(), migrate.newest())
+    # What came after it has nothing to do with impressions and was undone: each revision is a transaction of its own.
+    assert await migrate.upgrade(database_url) == ("0004", migrate.newest())

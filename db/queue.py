@@ -1,0 +1,87 @@
+"""The queue of background work: PGQueuer's tables in a schema of their own. A job is put in by the transaction that wants it.
+
+What is in the queue are names and keys, nothing that belongs to a workspace: what a job does is in tables of ours.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import orjson
+from pgqueuer import PgQueuer
+from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
+from pgqueuer.db import AsyncpgDriver, Driver
+from pgqueuer.domain.settings import DBSettings
+from pgqueuer.queries import Queries
+from sqlalchemy import Connection
+
+from db import tenancy
+from db.engine import Transaction
+from db.session import session
+
+SCHEMA = "groundswell_queue"
+# Spelt out, so that PGQUEUER_ variables of the environment change nothing here.
+SETTINGS = DBSettings(db_schema=SCHEMA, prefix="")
+
+
+def _queries(driver: Driver) -> Queries:
+    return Queries(
+        driver, QueryBuilderEnvironment(SETTINGS), QueryQueueBuilder(SETTINGS), QuerySchedulerBuilder(SETTINGS)
+    )
+
+
+def install(connection: Connection) -> None:
+    """Makes the queue, in a migration's transaction. Whoever may write data may put jobs in; only the system takes them."""
+    names = SETTINGS.qualified
+    writers = f"{tenancy.APP_ROLE}, {tenancy.PARTNER_ROLE}"
+    grants = [
+        f"GRANT USAGE ON SCHEMA {SCHEMA} TO {', '.join(tenancy.ROLES)}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA {SCHEMA} TO {tenancy.SYSTEM_ROLE}",
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {tenancy.SYSTEM_ROLE}",
+        f"GRANT INSERT ON {names.queue_table}, {names.queue_table_log} TO {writers}",
+        # What the statement that puts a job in reads of it.
+        f"GRANT SELECT (id, entrypoint, priority, dedupe_key, status) ON {names.queue_table} TO {writers}",
+        f"GRANT USAGE ON SEQUENCE {names.queue_table}_id_seq TO {writers}",
+    ]
+    made = QueryBuilderEnvironment(SETTINGS).build_install_query()
+    _run(connection, "; ".join([made.rstrip().rstrip(";"), *grants]))
+
+
+def uninstall(connection: Connection) -> None:
+    """Removes the queue and what is in it, in a migration's transaction."""
+    _run(connection, f"DROP SCHEMA {SCHEMA} CASCADE")
+
+
+def _run(connection: Connection, statements: str) -> None:
+    # By the driver itself: it takes many statements in one text, functions with semicolons among them.
+    adapted: Any = connection.connection.dbapi_connection
+    adapted.run_async(lambda driver: driver.execute(statements))
+
+
+async def settle(driver: Any) -> None:
+    """Brings the queue to what the installed version of PGQueuer expects. Not inside a transaction."""
+    queries = _queries(AsyncpgDriver(driver))
+    if (await queries.plan_upgrade()).statements:
+        await queries.apply_upgrade()
+
+
+class _Within(AsyncpgDriver):
+    """Runs PGQueuer's statements inside a transaction of ours."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        super().__init__(transaction.driver)
+
+
+async def enqueue(transaction: Transaction, entrypoint: str, job: dict[str, int]) -> None:
+    """Puts a job in, to be run once the transaction is committed. One that waits or runs already is left as it is."""
+    payload = orjson.dumps(job, option=orjson.OPT_SORT_KEYS)
+    dedupe_key = f"{entrypoint}:{payload.decode()}"
+    await _queries(_Within(transaction)).enqueue(entrypoint, payload, dedupe_key=dedupe_key, on_conflict="skip")
+
+
+@asynccontextmanager
+async def worker(url: str, name: str) -> AsyncIterator[PgQueuer]:
+    """What takes jobs out, on a connection of its own. Register what it does, and ``run`` it."""
+    async with session(url, name) as own:
+        driver = AsyncpgDriver(own.driver)
+        yield PgQueuer(driver, queries=_queries(cast(Driver, driver)))
