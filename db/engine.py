@@ -56,11 +56,15 @@ class OfWorkspace:
 class Transaction(OfWorkspace):
     """A running transaction of one workspace. It has no commit: leaving ``write()`` normally is the commit."""
 
-    def __init__(self, lease: Lease, workspace_id: int | None, watchers: Sequence[Watcher]) -> None:
+    def __init__(
+        self, lease: Lease, workspace_id: int | None, client_id: int | None, watchers: Sequence[Watcher]
+    ) -> None:
         self._lease = lease
         self._driver = lease.driver
         self._watchers = watchers
         self.workspace_id = workspace_id or 0
+        self.client_id = client_id
+        """The restricted API client whose grants bound it; None for all others."""
         self.announces = False
         """Whether something was appended to the outbox, which is to be numbered once this is committed."""
 
@@ -219,7 +223,7 @@ class Database:
         everywhere = workspace_id is None
         binding = tenancy.act_everywhere() if everywhere else tenancy.act_in(workspace_id or 0, client_id)
         lease = await self._begin(f"{begin}; {binding}")
-        transaction = Transaction(lease, workspace_id, self._watchers)
+        transaction = Transaction(lease, workspace_id, client_id, self._watchers)
         try:
             yield transaction
         except BaseException:

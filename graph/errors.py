@@ -15,7 +15,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 
 from db.errors import Problem, ProblemCode, camel
 from db.keyset import BadPage
-from db.queries.metrics import TooManyPoints
+from db.queries.calendar import TooManyPoints
 from db.statements import BadText
 
 _BAD_VARIABLE = re.compile(r"Variable '\$\w+' (has|got) invalid value|Variable '\$\w+' of required type")

@@ -4,8 +4,7 @@ All time comes from the totals. A window comes from whole quarter-hour buckets, 
 edges where it cuts a bucket. Distinct users of a window are counted from the facts, for the whole window.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -35,13 +34,12 @@ from db.models.engagement import Engagement
 from db.models.impressions import Impression
 from db.models.metrics import ADDITIVE, CampaignBucket, CampaignTotals
 from db.models.workspaces import Workspace
+from db.queries.calendar import Start, TooManyPoints, bounded, points, truncation
 from db.queries.columns import Fields, Query
 from db.queries.engagement.counting import COUNTERS as ENGAGEMENT
-from db.queries.rollups import QUARTER
 from db.queries.windows import ALL_TIME, Window, bucket_of
 from db.statements import Rows, given_ids, prepared, workspace
 
-MAX_POINTS = 1000
 REACH = "reach"
 COUNTERS = (*ADDITIVE, REACH)
 PLAN = {"currency": Campaign.currency, "total_impressions_planned": Campaign.total_impressions_planned}
@@ -65,21 +63,7 @@ _FACTS: dict[str, ColumnElement[Any]] = {
 _OF_ENGAGEMENTS = frozenset(ENGAGEMENT.values())
 """The numbers whose facts are engagements. Those of the others are impressions: each side is added up by itself."""
 
-_LONGEST = {
-    "HOUR": timedelta(hours=1),
-    "DAY": timedelta(days=1, hours=1),
-    "WEEK": timedelta(days=7, hours=1),
-    "MONTH": timedelta(days=31, hours=1),
-}
-
 NOTHING: ColumnElement[Any] = literal_column("0")
-
-Start = Callable[[Any], ColumnElement[Any]]
-"""From a time to the start of its bucket in a series."""
-
-
-class TooManyPoints(ValueError):
-    """A series would have more than MAX_POINTS points."""
 
 
 async def of_campaigns(reads: Reads, needs: Fields, window: Window, ids: Sequence[int]) -> Rows:
@@ -124,7 +108,8 @@ async def series_of_campaigns(
     answered by the error, in its place.
     """
     names = [name for name in COUNTERS if name in needs]
-    parts = [select(_points(unit, window).c.start, *_filled(names, {})), *_parts(names, window, _truncation(unit))]
+    starts = points(unit, window, Campaign, CampaignBucket, _own(CampaignBucket))
+    parts = [select(starts.c.start, *_filled(names, {})), *_parts(names, window, truncation(unit))]
     numbers = _added_up(names, parts, by_start=True).correlate(Campaign, Workspace).lateral("numbers")
     statement = (
         _campaigns(needs)
@@ -137,13 +122,7 @@ async def series_of_campaigns(
     rows = await reads.rows(statement, _whose(reads, ids))
     for row in rows:
         series[row.id].append(row)
-    return [_bounded(Rows(series[campaign_id], rows.columns)) for campaign_id in ids]
-
-
-def _bounded(rows: Rows) -> Rows | TooManyPoints:
-    if len(rows) > MAX_POINTS:
-        return TooManyPoints(f"The series would have more than {MAX_POINTS} points.")
-    return rows
+    return [bounded(Rows(series[campaign_id], rows.columns)) for campaign_id in ids]
 
 
 def _campaigns(needs: Collection[str]) -> Query:
@@ -216,53 +195,3 @@ def _part(names: Sequence[str], columns: dict[str, ColumnElement[Any]], at: Any,
 
 def _filled(names: Sequence[str], columns: dict[str, ColumnElement[Any]]) -> list[ColumnElement[Any]]:
     return [columns.get(name, NOTHING).label(name) for name in names]
-
-
-def _truncation(unit: str) -> Start:
-    # Spelt out and not bound: a GROUP BY must see the very same expression.
-    return lambda at: func.date_trunc(
-        literal_column(f"'{unit}'"), at, Workspace.time_zone, type_=DateTime(timezone=True)
-    )
-
-
-def _points(unit: str, window: Window) -> Any:
-    """The starts of a series' buckets. Distinct, since a calendar may skip a day or an hour or have one twice."""
-    bounds = (
-        select(
-            func.coalesce(literal(window.start, DateTime(timezone=True)), func.min(CampaignBucket.starts_at)).label(
-                "lo"
-            ),
-            func.coalesce(
-                literal(window.end, DateTime(timezone=True)),
-                func.max(CampaignBucket.starts_at) + timedelta(seconds=QUARTER),
-            ).label("hi"),
-        )
-        .where(_own(CampaignBucket))
-        .correlate(Campaign)
-        .lateral("bounds")
-    )
-    last = func.least(bounds.c.hi - timedelta(microseconds=1), bounds.c.lo + _LONGEST[unit] * (MAX_POINTS + 2))
-    truncate, zone = _truncation(unit), Workspace.time_zone
-    if unit == "HOUR":
-        # In steps of a quarter of an hour: some zones' clocks are moved by half of one.
-        step = func.generate_series(truncate(bounds.c.lo), last, timedelta(seconds=QUARTER))
-        moments, moment = _values(step)
-    else:
-        first_local = func.date_trunc(unit, func.timezone(zone, bounds.c.lo))
-        step = func.generate_series(first_local, func.timezone(zone, last), func.make_interval(*_step(unit)))
-        moments, local = _values(step)
-        moment = func.timezone(zone, local)
-    starts = select(truncate(moment).label("start")).select_from(bounds.join(moments, true())).distinct()
-    # LEAST passes over a null: without facts and with an open end there is nothing to fill, nor in an empty window.
-    starts = starts.where(bounds.c.hi > bounds.c.lo)
-    return starts.correlate(Campaign, Workspace).subquery("points")
-
-
-def _values(function: Any) -> tuple[Any, ColumnElement[Any]]:
-    values = function.table_valued("value").render_derived("moments").lateral()
-    return values, values.c.value
-
-
-def _step(unit: str) -> tuple[int, int, int, int]:
-    """Years, months, weeks, days, as make_interval takes them."""
-    return (0, int(unit == "MONTH"), int(unit == "WEEK"), int(unit == "DAY"))

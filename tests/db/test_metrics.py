@@ -18,6 +18,7 @@ from db.leaves import Form, Leaf
 from db.models.campaigns import Campaign
 from db.models.impression_items import ImpressionChange, NewImpression
 from db.queries import campaigns, metrics, workspaces
+from db.queries.calendar import TooManyPoints
 from db.queries.impressions import recording, updating
 from db.queries.windows import ALL_TIME, Window
 from db.rates import percent
@@ -269,7 +270,7 @@ async def test_a_midnight_that_never_was(database: Database) -> None:
 
 async def test_a_series_of_more_than_1000_points_is_refused(database: Database) -> None:
     moments = [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=1000)]
-    with pytest.raises(metrics.TooManyPoints):
+    with pytest.raises(TooManyPoints):
         await series(database, "UTC", moments, "HOUR")
 
 
@@ -299,5 +300,5 @@ async def test_an_empty_window_has_no_points(database: Database) -> None:
 
 async def test_the_widest_window_of_months_is_refused_at_once(database: Database) -> None:
     window = Window(datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
-    with pytest.raises(metrics.TooManyPoints):
+    with pytest.raises(TooManyPoints):
         await series(database, "Europe/Berlin", [datetime(2026, 3, 1, tzinfo=UTC)], "MONTH", window)
