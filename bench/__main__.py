@@ -1,11 +1,14 @@
-"""``python -m bench [ingest | live | metrics | peers | soak | threads]``: everything without an argument."""
+"""``python -m bench [events | exports | ingest | live | metrics | peers | soak | threads]``: everything without an argument."""
 
 import sys
 
-from bench import ingest, live, metrics, soak, threads
+from bench import channels, events, exports, ingest, live, metrics, soak, threads
 from bench.peers import command as peers
 
 BENCHES = {
+    "events": events.main,
+    "channels": channels.main,
+    "exports": exports.main,
     "ingest": ingest.main,
     "live": live.main,
     "metrics": metrics.main,

@@ -66,7 +66,7 @@ class Bench:
         """No facts, no campaigns, and no earlier contender's writes still on their way to the disk."""
         await self._copier.execute(
             "TRUNCATE engagements, campaign_engagers, import_waiting, impressions, campaign_users, campaign_totals, campaign_buckets, import_runs, "
-            "outbox, live_log, api_client_campaigns, campaigns"
+            "outbox, live_log, api_client_campaigns, campaigns CASCADE"
         )
         await self._copier.execute("CHECKPOINT")
 
@@ -145,18 +145,21 @@ async def measure(url: str, file: Path, rounds: int, count: int) -> bool:
     async with own_database(url) as own:
         await migrate.upgrade(own)
         database = Database(own)
-        copier = await asyncpg.connect(_plain(own))
+        copier = await asyncpg.connect(plain(own))
         try:
             workspace = await workspaces.create(database, WORKSPACE, "Bench", "Europe/Berlin", "EUR")
             bench = Bench(own, database, workspace, file, copier)
-            rates = await _rates(contenders(bench), rounds, count)
+            rates = await rates_of(contenders(bench), rounds, count)
         finally:
             await copier.close()
             await database.close()
         return report(rates, {name: target for name, (_, target) in contenders(bench).items()})
 
 
-async def _rates(entered: dict[str, tuple[Contender, float | None]], rounds: int, count: int) -> dict[str, list[float]]:
+async def rates_of(
+    entered: dict[str, tuple[Contender, float | None]], rounds: int, count: int
+) -> dict[str, list[float]]:
+    """Lets all contenders take ``count`` rows in, in turn. Answers rows per second by name, one of each round."""
     rates: dict[str, list[float]] = {name: [] for name in entered}
     for number in range(rounds + 1):
         for name, (contender, _) in entered.items():
@@ -170,7 +173,7 @@ async def _rates(entered: dict[str, tuple[Contender, float | None]], rounds: int
 async def own_database(url: str) -> AsyncIterator[str]:
     """A database for this run alone: tables are emptied here, and a DATABASE_URL may name one that matters."""
     name = f"groundswell_bench_{os.getpid()}"
-    admin = await asyncpg.connect(_plain(url))
+    admin = await asyncpg.connect(plain(url))
     try:
         await admin.execute(f"CREATE DATABASE {name}")
         try:
@@ -181,7 +184,8 @@ async def own_database(url: str) -> AsyncIterator[str]:
         await admin.close()
 
 
-def _plain(url: str) -> str:
+def plain(url: str) -> str:
+    """The URL as asyncpg takes it."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 

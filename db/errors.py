@@ -60,8 +60,12 @@ def camel(name: str) -> str:
 # The name of a constraint that a race can still break after all checks, and what it says to the caller.
 _CONSTRAINTS = {
     "brands_workspace_id_name_key": conflict("A brand of this name exists already.", "name"),
+    "audiences_workspace_id_name_key": conflict("An audience of this name exists already.", "name"),
     "campaigns_workspace_id_key_key": conflict("Another campaign has this key already.", "key"),
     "campaigns_workspace_id_brand_id_fkey": not_found("No such brand.", "brand_id"),
+    "export_jobs_workspace_id_key_key": conflict("This key belongs to another export, of something else.", "key"),
+    "export_jobs_workspace_id_campaign_id_fkey": not_found("No such campaign.", "campaign_id"),
+    "channels_workspace_id_name_key": conflict("A channel of this name exists already.", "name"),
     "engagements_impression_of_campaign": not_found("No such impression of this campaign.", "impression_id"),
     "workspaces_key_key": conflict("A workspace of this key exists already.", "key"),
 }

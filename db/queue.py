@@ -3,8 +3,9 @@
 What is in the queue are names and keys, nothing that belongs to a workspace: what a job does is in tables of ours.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, cast
 
 import orjson
@@ -13,10 +14,10 @@ from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueue
 from pgqueuer.db import AsyncpgDriver, Driver
 from pgqueuer.domain.settings import DBSettings
 from pgqueuer.queries import Queries
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from db import tenancy
-from db.engine import Transaction
+from db.engine import Database, Transaction
 from db.session import session
 
 SCHEMA = "groundswell_queue"
@@ -80,8 +81,19 @@ async def enqueue(transaction: Transaction, entrypoint: str, job: dict[str, int]
 
 
 @asynccontextmanager
-async def worker(url: str, name: str) -> AsyncIterator[PgQueuer]:
-    """What takes jobs out, on a connection of its own. Register what it does, and ``run`` it."""
+async def worker(url: str, name: str, lost: Callable[[], None]) -> AsyncIterator[PgQueuer]:
+    """What takes jobs out, on a connection of its own. Register what it does, and ``run`` it.
+
+    ``lost`` is called when the connection is gone: nobody says that its jobs are alive then, and others take them over.
+    """
     async with session(url, name) as own:
+        own.driver.add_termination_listener(lambda _connection: lost())
         driver = AsyncpgDriver(own.driver)
-        yield PgQueuer(driver, queries=_queries(cast(Driver, driver)))
+        yield PgQueuer(driver, channel=SETTINGS.channel, queries=_queries(cast(Driver, driver)))
+
+
+async def sweep(database: Database, older_than: datetime) -> None:
+    """Removes what the queue has written down of jobs that ended before."""
+    async with database.everywhere() as transaction:
+        written = f"DELETE FROM {SETTINGS.qualified.queue_table_log} WHERE created < :before AND aggregated"  # noqa: S608
+        await transaction.run(text(written), {"before": older_than})

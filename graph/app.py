@@ -12,16 +12,20 @@ from starlette.types import Receive, Scope, Send
 
 from db.engine import Database
 from graph.access import Authenticator
+from graph.files import Links
+from graph.ingest_events.endpoint import PATH as EVENTS
+from graph.ingest_events.endpoint import IngestEvents
 from graph.live.connections import Connections
 from graph.live.hub import Live
 from graph.live.streams import Streams
 from graph.live.tailer import Tailer
 from graph.operations import Operations
-from graph.routes import health
+from graph.routes import files, health
 from graph.schema import schema
 from graph.settings import Settings
 from graph.transport.door import Door
 from graph.transport.http import GraphQLView
+from graph.working import objects_of, worker_of
 from jobs.sequencer import Sequencer
 
 ENDPOINT = "/graphql"
@@ -44,7 +48,7 @@ class Application(Starlette):
 
 
 def build_app(settings: Settings, database_url: str) -> Starlette:
-    """The application. Its lifespan owns the connections; the database must be migrated already.
+    """The application. Its lifespan owns the connections; the database must be migrated already. Raises SettingsError.
 
     ``app.state`` holds the ``database``, ``live``, and the ``connections`` that stay open, which whoever stops the server
     must stop first.
@@ -61,18 +65,23 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     )
     live = Live(limits=settings.live_limits())
     operations = Operations(schema, settings.executor)
-    streams = Streams(database, live, operations)
+    objects = objects_of(settings)
+    links = Links(objects, database, settings.address(settings.port), settings.file_link_seconds)
+    streams = Streams(database, live, links, operations)
     connections = Connections(live.limits.per_client)
     live.hub.on_revocation(authenticator.clients.forget)
     live.hub.on_revocation(connections.revoke)
     own_url = settings.live_database_url or database_url
     sequencer = Sequencer(own_url, settings.live_keep)
     tailer = Tailer(own_url, live.hub)
+    worker = worker_of(settings, database, database_url, objects) if settings.worker else None
     database.on_announcement = sequencer.nudge
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        works = (sequencer.run(), tailer.run(), authenticator.clients.keep_writing_down())
+        works = [sequencer.run(), tailer.run(), authenticator.clients.keep_writing_down()]
+        if worker is not None:
+            works.append(worker.run())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -87,11 +96,14 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     async def home(_request: object) -> RedirectResponse:
         return RedirectResponse(ENDPOINT)
 
-    view = GraphQLView(database, authenticator, live, operations)
+    view = GraphQLView(database, authenticator, live, links, operations)
     door = Door(view, streams, authenticator, connections, settings.manners())
-    routes = [Route("/", home), *health.routes, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
+    ingest = IngestEvents(database, authenticator, settings.ingest_limits)
+    fixed = [Route("/", home), *health.routes, *files.routes(links), Route(EVENTS, ingest)]
+    routes = [*fixed, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
     app = Application(door, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
-    app.state.clients = authenticator.clients
+    app.state.objects = objects
+    app.state.clients, app.state.links = authenticator.clients, links
     app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer
     return app

@@ -1,4 +1,4 @@
-"""The command line: ``groundswell serve | token | import | workspace | migrate | migrate-legacy | schema``."""
+"""The command line: ``groundswell serve | worker | token | import | workspace | migrate | migrate-legacy | schema``."""
 
 import asyncio
 import os
@@ -91,6 +91,15 @@ def serve(
     port: Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65535)] = 8000,
     data_dir: DataDir = None,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Load the demo workspace, once.")] = True,
+    worker: Annotated[
+        bool | None,
+        typer.Option(
+            "--worker/--no-worker",
+            help="Do background work, exports, in this process, too. Without it, run groundswell worker beside it. "
+            "[default: WORKER, or on]",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Starts the server: database, migrations, demo workspace, GraphQL.
 
@@ -100,7 +109,23 @@ def serve(
     """
     from graph import serving
 
-    serving.serve(Settings.from_env(os.environ, data_dir=data_dir, host=host, port=port), with_demo=demo)
+    settings = Settings.from_env(os.environ, data_dir=data_dir, host=host, port=port, worker=worker)
+    serving.serve(settings, with_demo=demo)
+
+
+@app.command()
+def worker(data_dir: DataDir = None) -> None:
+    """Does background work, exports, and answers nobody: for as many processes and machines as there is work.
+
+    What a worker does not finish others go on with: at once where it is stopped by Ctrl-C or SIGTERM, and after
+    JOBS_HEARTBEAT_SECONDS of silence (30) where it was killed. Workers and servers of a database share one
+    OBJECT_STORE_URL; EXPORT_PART_ROWS is how many rows a file has (100000).
+
+    Example: DATABASE_URL=postgresql://db/groundswell OBJECT_STORE_URL=s3://exports groundswell worker
+    """
+    from graph import working
+
+    working.work(Settings.from_env(os.environ, data_dir=data_dir))
 
 
 @app.command()

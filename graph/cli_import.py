@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from rich.console import Console
@@ -19,9 +19,10 @@ from db.errors import camel
 from db.queries import workspaces
 from graph.opening import database_at
 from graph.settings import Settings, SettingsError
-from jobs.imports import mapping
+from jobs.imports import mapping, translating
 from jobs.imports.comments import COMMENTS
 from jobs.imports.errors import ImportFailedError
+from jobs.imports.events import EVENTS
 from jobs.imports.impressions import IMPRESSIONS
 from jobs.imports.rows import Kind
 from jobs.imports.run import CHUNK, Job, Outcome, Progress, Result, import_file
@@ -36,14 +37,14 @@ _WHAT = (
 )
 _MAP = (
     "--map feeds a field from another column, or from a text made of {columns}, where {line} is the number of the row, "
-    "from 1."
+    "from 1. --translate puts our words in the place of a field's own."
 )
 _IMPRESSIONS_HELP = "\n\n".join(
     (
         f"Import impressions {_WHAT[0]}",
         _WHAT[1],
         f"A column feeds the field of its name: {', '.join(map(camel, IMPRESSIONS.fields))}. Of these, clicked, "
-        f"converted and charged are true or false, and campaign is a campaign's key. {_MAP}",
+        f"converted and charged are true or false, campaign is a campaign's key, and channel and audience are names. {_MAP}",
         "For example the Open Bandit log, which has neither keys nor users (those made here are segments, not people):",
         "\b\n"
         "groundswell import impressions openbandit_60k.csv.gz --create-campaigns \\\n"
@@ -67,6 +68,24 @@ _COMMENTS_HELP = "\n\n".join(
         "  --map userId=author --map body=text --map occurredAt=created_at",
     )
 )
+_EVENTS_HELP = "\n\n".join(
+    (
+        f"Import events {_WHAT[0]}",
+        _WHAT[1],
+        f"A column feeds the field of its name: {', '.join(map(camel, EVENTS.fields))}. Of these, type is IMPRESSION, CLICK "
+        "or CONVERSION (or a plural, in any case), value an amount of money, data any JSON, campaign a campaign's key, and "
+        f"channel and audience are names. {_MAP}",
+        "Where a line of JSON holds a list of events, --each NAME makes a row of each of its objects, together with the "
+        "line's other fields; {line} counts these rows.",
+        "For example the OTTO log, a line for each session of a shop, whose events are clicks, carts and orders. Carts are "
+        "none of our types: they are rejected here, and --translate type:carts=CLICK would take them for clicks:",
+        "\b\n"
+        "groundswell import events otto_sessions.jsonl --each events \\\n"
+        "  --campaign otto --create-campaigns --channel shop --create-channels \\\n"
+        "  --map 'key=otto-{line}' --map userId=session --map occurredAt=ts \\\n"
+        "  --map 'data={{\"aid\": {aid}}}' --translate type:orders=CONVERSION",
+    )
+)
 
 _File = Annotated[Path, typer.Argument(help="CSV or JSON Lines, may be gzipped.", show_default=False)]
 _DataDir = Annotated[Path | None, typer.Option(help="Where the embedded database lives.", show_default=False)]
@@ -77,6 +96,29 @@ _Mappings = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="FIELD=TEMPLATE", help="Feed a field; repeatable.", show_default=False),
 ]
+_Translations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--translate",
+        metavar="FIELD:VALUE=NEW",
+        help="What a field's value becomes before it is read (empty: what a missing one becomes); repeatable.",
+        show_default=False,
+    ),
+]
+_Each = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="The list in a line of JSON, each of whose objects is a row.", show_default=False
+    ),
+]
+_Channel = Annotated[str | None, typer.Option(help="The name of the channel of all rows.", show_default=False)]
+_CreateChannels = Annotated[
+    bool, typer.Option("--create-channels", help="Make channels (of kind OTHER) and audiences that are missing.")
+]
+_Currency = Annotated[
+    str | None,
+    typer.Option(help="The currency of values without one, which are rejected otherwise.", show_default=False),
+]
 _Zone = Annotated[
     str | None,
     typer.Option(help="The zone of times without an offset, which are rejected otherwise.", show_default=False),
@@ -86,14 +128,19 @@ _Chunk = Annotated[int, typer.Option(min=1, help="Rows in a transaction.")]
 _Again = Annotated[bool, typer.Option("--again", help="Read all rows again, of a finished import too.")]
 
 
-@imports.command(help=_IMPRESSIONS_HELP)
-def impressions(
+@imports.command(help=_EVENTS_HELP)
+def events(
     file: _File,
     data_dir: _DataDir = None,
     workspace: _Workspace = "demo",
     campaign: _Campaign = None,
     create_campaigns: _Create = False,
+    channel: _Channel = None,
+    create_channels: _CreateChannels = False,
     mappings: _Mappings = None,
+    translations: _Translations = None,
+    each: _Each = None,
+    currency: _Currency = None,
     time_zone: _Zone = None,
     rejects: _Rejects = None,
     chunk: _Chunk = CHUNK,
@@ -101,7 +148,52 @@ def impressions(
 ) -> None:
     """The help is above, with its example."""
     options = (campaign, create_campaigns, time_zone, rejects, chunk, again)
-    _run(IMPRESSIONS, file, data_dir, workspace, mappings or (), *options)
+    words = _Words(mappings or (), translations or ())
+    _run(
+        EVENTS,
+        file,
+        data_dir,
+        workspace,
+        words,
+        *options,
+        each=each,
+        channel=channel,
+        create_channels=create_channels,
+        currency=currency,
+    )
+
+
+@imports.command(help=_IMPRESSIONS_HELP)
+def impressions(
+    file: _File,
+    data_dir: _DataDir = None,
+    workspace: _Workspace = "demo",
+    campaign: _Campaign = None,
+    create_campaigns: _Create = False,
+    channel: _Channel = None,
+    create_channels: _CreateChannels = False,
+    mappings: _Mappings = None,
+    translations: _Translations = None,
+    each: _Each = None,
+    time_zone: _Zone = None,
+    rejects: _Rejects = None,
+    chunk: _Chunk = CHUNK,
+    again: _Again = False,
+) -> None:
+    """The help is above, with its example."""
+    options = (campaign, create_campaigns, time_zone, rejects, chunk, again)
+    words = _Words(mappings or (), translations or ())
+    _run(
+        IMPRESSIONS,
+        file,
+        data_dir,
+        workspace,
+        words,
+        *options,
+        each=each,
+        channel=channel,
+        create_channels=create_channels,
+    )
 
 
 @imports.command(help=_COMMENTS_HELP)
@@ -112,6 +204,8 @@ def comments(
     campaign: _Campaign = None,
     create_campaigns: _Create = False,
     mappings: _Mappings = None,
+    translations: _Translations = None,
+    each: _Each = None,
     time_zone: _Zone = None,
     rejects: _Rejects = None,
     chunk: _Chunk = CHUNK,
@@ -119,12 +213,24 @@ def comments(
 ) -> None:
     """The help is above, with its example."""
     options = (campaign, create_campaigns, time_zone, rejects, chunk, again)
-    _run(COMMENTS, file, data_dir, workspace, mappings or (), *options)
+    words = _Words(mappings or (), translations or ())
+    _run(COMMENTS, file, data_dir, workspace, words, *options, each=each)
 
 
-def _run(kind: Kind, file: Path, data_dir: Path | None, workspace: str, mappings: Iterable[str], *options: Any) -> None:
+class _Words(NamedTuple):
+    """The options that say in words of their own what feeds which field, as they were given."""
+
+    mappings: Iterable[str]
+    translations: Iterable[str]
+
+
+def _run(
+    kind: Kind, file: Path, data_dir: Path | None, workspace: str, words: _Words, *options: Any, **more: Any
+) -> None:
     try:
-        job = Job(file, mapping.parse(kind.fields, mappings), *options, kind=kind)
+        templates = mapping.parse(kind.fields, words.mappings)
+        tables = translating.parse(kind.fields, words.translations)
+        job = Job(file, templates, *options, kind=kind, translations=tables, **more)
         with database_at(Settings.from_env(os.environ, data_dir=data_dir)) as url:
             asyncio.run(_import(url, workspace, job))
     except (ImportFailedError, SettingsError, EmbeddedError, OSError) as error:

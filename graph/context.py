@@ -11,9 +11,10 @@ from db.models.live import Topic
 from db.queries.live import log
 from graph.access import Viewer
 from graph.errors import unauthenticated
+from graph.files import Links
 from graph.live import cursors
-from graph.live.hub import Live
-from graph.live.sources import Events, Visibility
+from graph.live.hub import Live, Subject
+from graph.live.sources import Events, Gauge, Show, Visibility
 from graph.loaders import Loaders
 
 T = TypeVar("T")
@@ -22,10 +23,13 @@ T = TypeVar("T")
 class Context:
     """One operation's surroundings. Close it when the answer is complete."""
 
-    def __init__(self, database: Database, viewer: Viewer | None, live: Live | None = None) -> None:
+    def __init__(
+        self, database: Database, viewer: Viewer | None, live: Live | None = None, links: Links | None = None
+    ) -> None:
         self._database = database
         self._viewer = viewer
         self._live = live
+        self._links = links
         self._reads: Reads | None = None
         self._over = False
         self.loaders = Loaders(lambda: self.reads)
@@ -40,6 +44,13 @@ class Context:
         if self._live is None:
             raise RuntimeError("there is no live stream here")
         return self._live
+
+    @property
+    def links(self) -> Links:
+        """What makes links to files."""
+        if self._links is None:
+            raise RuntimeError("there are no files here")
+        return self._links
 
     @property
     def viewer(self) -> Viewer:
@@ -75,6 +86,12 @@ class Context:
         await self.release()  # nothing is held between the events
         seen_by = Visibility(self.viewer.workspace_id, self.viewer.restricted_to)
         return Events(self._database, self.live.hub, seen_by, topic, keys, types, position, epoch)
+
+    async def gauge(self, subjects: tuple[Subject, ...], interval: float, show: Show) -> Gauge:
+        """What a subscription to a value answers, as the viewer sees it. ``interval``: seconds."""
+        await self.release()  # nothing is held between two looks
+        seen_by = Visibility(self.viewer.workspace_id, self.viewer.restricted_to)
+        return Gauge(self._database, self.live.hub, seen_by, subjects, interval, show)
 
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
         """Runs one transaction; whatever is read of its result afterwards is read from a fresh snapshot."""

@@ -66,8 +66,12 @@ def key_of(type_name: str, global_id: str) -> int:
     """The key of a global id that must be of one type. Raises BadId."""
     found, key = parts(global_id)
     if found != type_name:
-        raise BadId(f"This is the id of a {found}; a {type_name} is needed.")
+        raise BadId(f"This is the id of {_a(found)}; {_a(type_name)} is needed.")
     return key
+
+
+def _a(type_name: str) -> str:
+    return f"{'an' if type_name[0] in 'AEIOU' else 'a'} {type_name}"
 
 
 def argument(type_name: str, global_id: str, name: str = "id") -> int:

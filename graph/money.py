@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import strawberry
 
+from graph.inputs import built_by_name
+
 
 @strawberry.type(description="An amount of money. Amounts of different currencies are never added.")
 class Money:
@@ -13,9 +15,12 @@ class Money:
     currency: str = strawberry.field(description="Three letters, ISO 4217.")
 
 
+@built_by_name
 @strawberry.input(description="An amount of money.")
 class MoneyInput:
     """What comes in."""
 
     amount: Decimal = strawberry.field(description="Zero or more, below 10^15, at most 12 decimals.")
-    currency: str = strawberry.field(description="Three letters, ISO 4217: the campaign's own currency.")
+    currency: str = strawberry.field(
+        description="Three letters, ISO 4217: where it is a campaign's money, the campaign's own currency."
+    )

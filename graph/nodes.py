@@ -5,8 +5,11 @@ from typing import Annotated, Any
 
 import strawberry
 
-from db.queries import brands, campaigns, clients, workspaces
+from db.queries import brands, campaigns, channels, clients, workspaces
 from db.queries.engagement import reading as engagements
+from db.queries.events import dead_letters
+from db.queries.events import reading as events
+from db.queries.exports import reading as exports
 from db.queries.impressions import reading
 from graph import ids
 from graph.access import Scope
@@ -20,9 +23,15 @@ MOST = 100
 
 FETCHES: dict[str, Fetch] = {
     "ApiClient": clients.by_ids,
+    "Audience": channels.audiences_by_ids,
     "Brand": brands.by_ids,
     "Campaign": campaigns.by_ids,
+    "CampaignChannel": channels.campaign_channels_by_ids,
+    "Channel": channels.by_ids,
     "Comment": engagements.comments,
+    "DeadLetter": dead_letters.by_ids,
+    "Event": events.by_ids,
+    "ExportJob": exports.by_ids,
     "Impression": reading.by_ids,
     "Reaction": engagements.reactions,
     "Share": engagements.shares,

@@ -9,12 +9,22 @@ from graph.campaigns.mutations import CampaignMutation
 from graph.campaigns.queries import CampaignQuery
 from graph.campaigns.subscriptions import CampaignSubscription
 from graph.campaigns.types import Campaign
+from graph.channels.mutations import ChannelMutation
+from graph.channels.queries import ChannelQuery
+from graph.channels.types import Audience, CampaignChannel, Channel
 from graph.clients.mutations import ClientMutation
 from graph.clients.types import ApiClient
 from graph.descriptions import describe
 from graph.engagement.mutations import EngagementMutation
 from graph.engagement.subscriptions import EngagementSubscription
 from graph.engagement.types import Comment, Reaction, Share
+from graph.events.dead_letters import DeadLetter, DeadLetterMutation, DeadLetterQuery
+from graph.events.mutations import EventMutation
+from graph.events.types import Event
+from graph.exports.mutations import ExportMutation
+from graph.exports.queries import ExportQuery
+from graph.exports.subscriptions import ExportSubscription
+from graph.exports.types import ExportJob
 from graph.impressions.mutations import ImpressionMutation
 from graph.impressions.types import Impression
 from graph.levels import equip
@@ -23,18 +33,44 @@ from graph.nodes import NodeQuery
 from graph.scalars import SCALARS
 from graph.workspaces import WorkspaceQuery
 
-Query = merge_types("Query", (NodeQuery, WorkspaceQuery, CampaignQuery, LiveQuery))
-Mutation = merge_types(
-    "Mutation", (BrandMutation, CampaignMutation, ImpressionMutation, EngagementMutation, ClientMutation)
+Query = merge_types(
+    "Query", (NodeQuery, WorkspaceQuery, CampaignQuery, ChannelQuery, DeadLetterQuery, ExportQuery, LiveQuery)
 )
-Subscription = merge_types("Subscription", (EngagementSubscription, CampaignSubscription))
+Mutation = merge_types(
+    "Mutation",
+    (
+        BrandMutation,
+        CampaignMutation,
+        ImpressionMutation,
+        EngagementMutation,
+        ChannelMutation,
+        EventMutation,
+        DeadLetterMutation,
+        ExportMutation,
+        ClientMutation,
+    ),
+)
+Subscription = merge_types("Subscription", (EngagementSubscription, CampaignSubscription, ExportSubscription))
 
 
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
     subscription=Subscription,
-    types=[ApiClient, Campaign, Impression, Reaction, Share, Comment],
+    types=[
+        ApiClient,
+        Audience,
+        Campaign,
+        CampaignChannel,
+        Channel,
+        DeadLetter,
+        Event,
+        ExportJob,
+        Impression,
+        Reaction,
+        Share,
+        Comment,
+    ],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 describe(schema)

@@ -20,8 +20,9 @@ from db.migrate import upgrade
 from graph.app import build_app
 from graph.logs import configure_logging
 from graph.opening import database_at
-from graph.settings import Settings, SettingsError, make_data_dir
+from graph.settings import Settings, SettingsError, address_of, make_data_dir
 from graph.tokens import make_token
+from graph.working import objects_of
 from jobs import demo
 from jobs.sequencer import settle_epoch
 
@@ -42,6 +43,7 @@ def serve(settings: Settings, *, with_demo: bool) -> None:
     # What can be said at once is said at once: before a database is started.
     with _only_one(settings), listening(settings) as listener:
         settings.signing_secret()
+        objects_of(settings)
         with database_at(settings) as url:
             before, after = asyncio.run(upgrade(url))
             if before != after:
@@ -82,11 +84,22 @@ def server_of(settings: Settings, url: str) -> uvicorn.Server:
         ws_ping_timeout=PONG_SECONDS,
         ws_per_message_deflate=False,  # small messages gain nothing, and each connection would keep a dictionary
     )
-    return _Server(config)
+    return _Server(config, settings)
 
 
 class _Server(uvicorn.Server):
     """Tells the streams to connect elsewhere before it closes what is open."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to answer. Links lead to the port that was really taken."""
+        app: Any = self.config.app
+        if sockets:
+            app.state.links.address = self._settings.address(sockets[0].getsockname()[1])
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stops within the grace period."""
@@ -140,7 +153,7 @@ def _only_one(settings: Settings) -> Iterator[None]:
                 "Stop it, or choose another --data-dir and --port."
             ) from None
         file.truncate(0)
-        file.write(f"process {os.getpid()}, {_address(settings.host, settings.port)}")
+        file.write(f"process {os.getpid()}, {address_of(settings.host, settings.port)}")
         file.flush()
         yield
         file.truncate(0)
@@ -174,15 +187,11 @@ async def _load_demo(url: str) -> bool:
         await database.close()
 
 
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def _welcome(settings: Settings, listener: socket.socket, *, with_demo: bool, loaded: bool) -> None:
-    address = _address(settings.host, listener.getsockname()[1])
+    address = address_of(settings.host, listener.getsockname()[1])
     print(f"\nGroundswell answers on {address}/graphql (GraphiQL in a browser, GraphQL by POST).")
     if loaded:
-        print("The demo workspace was loaded: 24 campaigns, their impressions and conversations.")
+        print("The demo workspace was loaded: 24 campaigns, their impressions, conversations and events.")
     secret = settings.signing_secret()
     if settings.development and secret is not None:
         print("Without JWT_SECRET or JWT_JWKS_URL it listens on this machine only.")

@@ -11,6 +11,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 SECRET_BYTES = 32
+LONGEST_LINK = 7 * 24 * 60 * 60
+"""Seconds for which a link to a file is good at most: no store signs for longer."""
+_STORES = ("s3", "gs", "az")
 _SCHEMES = ("postgres", "postgresql", "postgresql+asyncpg")
 
 
@@ -37,6 +40,18 @@ class Manners:
     allowed_origins: frozenset[str] = frozenset()
     init_timeout: float = 10
     ping_every: float = 12
+
+
+@dataclass(frozen=True)
+class IngestLimits:
+    """What one process takes of events by HTTP: of a request, and ``concurrency`` requests at once."""
+
+    body_bytes: int = 8 * 1024 * 1024
+    unpacked_bytes: int = 32 * 1024 * 1024
+    line_bytes: int = 64 * 1024
+    lines: int = 50_000
+    concurrency: int = 8
+    body_seconds: float = 60
 
 
 @dataclass(frozen=True)
@@ -80,6 +95,22 @@ class Settings:
     """WEBSOCKET_INIT_SECONDS: how long a connection may wait to say who it is."""
     allowed_origins: frozenset[str]
     """ALLOWED_ORIGINS: pages of these origins, separated by commas, may open streams. Those of the server's own always may."""
+    public_url: str | None
+    """PUBLIC_URL: how clients reach the server, for the links that it hands out. None: http, and the host and port it listens on."""
+    file_link_seconds: int
+    """FILE_LINK_SECONDS: how long a link to a file is good."""
+    object_store_url: str | None
+    """OBJECT_STORE_URL: where files are kept: file:///folder, s3://bucket/prefix, gs:// or az://. None: the folder ``objects``
+    of the data directory."""
+    worker: bool
+    """WORKER: on, or off where only processes of their own (``groundswell worker``) do background work."""
+    jobs_heartbeat: timedelta
+    """JOBS_HEARTBEAT_SECONDS: how long a worker may be silent before others take its jobs over."""
+    export_part_rows: int
+    """EXPORT_PART_ROWS: rows of one file of an export."""
+    ingest_limits: IngestLimits
+    """Of POST /ingest/events. INGEST_BODY_BYTES: of a body as it comes. INGEST_UNPACKED_BYTES: of one that is unpacked.
+    INGEST_LINE_BYTES, INGEST_LINES. INGEST_CONCURRENCY: requests at once in one process. INGEST_BODY_SECONDS: for a body to come."""
     executor: str
     """EXECUTOR: what answers operations: breadth-first, or stock, which is graphql-core's own and slow."""
     log_level: str
@@ -93,6 +124,7 @@ class Settings:
         data_dir: Path | None = None,
         host: str | None = None,
         port: int | None = None,
+        worker: bool | None = None,
     ) -> "Settings":
         """Reads and checks the environment; what is given here wins. Raises SettingsError."""
         settings = cls(
@@ -115,6 +147,13 @@ class Settings:
             frame_bytes=_whole(environ, "WEBSOCKET_FRAME_BYTES", 256 * 1024, least=1024),
             init_timeout=_whole(environ, "WEBSOCKET_INIT_SECONDS", 10, least=1),
             allowed_origins=_origins(environ.get("ALLOWED_ORIGINS") or ""),
+            public_url=_public_url(environ.get("PUBLIC_URL") or ""),
+            file_link_seconds=_whole(environ, "FILE_LINK_SECONDS", 900, least=1, most=LONGEST_LINK),
+            object_store_url=_object_store_url(environ.get("OBJECT_STORE_URL")),
+            worker=_one_of(environ, "WORKER", "on", ("on", "off")) == "on" if worker is None else worker,
+            jobs_heartbeat=timedelta(seconds=_whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
+            export_part_rows=_whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),
+            ingest_limits=_ingest_limits(environ),
             executor=_one_of(environ, "EXECUTOR", "breadth-first", ("breadth-first", "stock")),
             log_level=_one_of(environ, "LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )
@@ -125,6 +164,10 @@ class Settings:
     def development(self) -> bool:
         """Whether tokens are signed with a secret made up here: then only this machine may ask."""
         return self.jwt_secret is None and self.jwks_url is None
+
+    def objects_url(self) -> str:
+        """Where files are kept."""
+        return self.object_store_url or (self.data_dir / "objects").as_uri()
 
     def live_limits(self) -> Limits:
         """What the live stream of a process bears."""
@@ -138,6 +181,10 @@ class Settings:
         """The secret that signs tokens; the development secret where none is set; None where JWKS verifies."""
         return development_secret(self.data_dir) if self.development else self.jwt_secret
 
+    def address(self, port: int) -> str:
+        """How clients reach the server that listens on a port."""
+        return self.public_url or address_of(self.host, port)
+
     def _check_together(self) -> None:
         if self.jwt_secret and self.jwks_url:
             raise SettingsError("Set JWT_SECRET or JWT_JWKS_URL, not both: a token is verified in one way.")
@@ -146,6 +193,12 @@ class Settings:
                 f"Without JWT_SECRET or JWT_JWKS_URL the server listens on this machine only, not on {self.host}: "
                 "set one of them, or use --host 127.0.0.1."
             )
+
+
+def address_of(host: str, port: int) -> str:
+    """The address of a server on this machine. One that listens on all its addresses is reached by the local one."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - that is who asks, and not what is done
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def make_data_dir(data_dir: Path) -> None:
@@ -189,6 +242,18 @@ def _undamaged(path: Path) -> str:
     return secret
 
 
+def _ingest_limits(environ: Mapping[str, str]) -> IngestLimits:
+    usual = IngestLimits()
+    return IngestLimits(
+        body_bytes=_whole(environ, "INGEST_BODY_BYTES", usual.body_bytes, least=1024),
+        unpacked_bytes=_whole(environ, "INGEST_UNPACKED_BYTES", usual.unpacked_bytes, least=1024),
+        line_bytes=_whole(environ, "INGEST_LINE_BYTES", usual.line_bytes, least=1024),
+        lines=_whole(environ, "INGEST_LINES", usual.lines, least=1),
+        concurrency=_whole(environ, "INGEST_CONCURRENCY", usual.concurrency, least=1),
+        body_seconds=_whole(environ, "INGEST_BODY_SECONDS", int(usual.body_seconds), least=1),
+    )
+
+
 def _database_url(given: str | None, name: str = "DATABASE_URL") -> str | None:
     if not given:
         return None
@@ -205,6 +270,23 @@ def _database_url(given: str | None, name: str = "DATABASE_URL") -> str | None:
     # libpq says sslmode; asyncpg calls it ssl and knows the same values.
     options = [("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(query)]
     return f"postgresql+asyncpg://{place}" + (f"?{urlencode(options)}" if options else "")
+
+
+def _object_store_url(given: str | None) -> str | None:
+    if not given:
+        return None
+    parts = urlsplit(given)
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise SettingsError(
+            "OBJECT_STORE_URL holds a place and nothing else: keys and options are variables of their own, e.g. AWS_REGION."
+        )
+    if parts.scheme == "file" and not parts.netloc and parts.path.strip("/"):
+        return given
+    if parts.scheme in _STORES and parts.netloc:
+        return given
+    raise SettingsError(
+        "OBJECT_STORE_URL must be like file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."
+    )
 
 
 def _secret(given: str | None) -> str | None:
@@ -225,18 +307,35 @@ def _jwks_url(given: str | None) -> str | None:
 def _origins(given: str) -> frozenset[str]:
     origins = frozenset(one.strip() for one in given.split(",") if one.strip())
     for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+        if not _is_origin(origin):
             raise SettingsError(f"ALLOWED_ORIGINS must be like https://app.example.com; it holds {origin!r}.")
     return origins
 
 
-def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
+def _public_url(given: str) -> str | None:
+    if given and not _is_origin(given):
+        raise SettingsError(f"PUBLIC_URL must be like https://groundswell.example.com; it is {given!r}.")
+    return given or None
+
+
+def _is_origin(given: str) -> bool:
+    try:
+        parts = urlsplit(given)
+        _ = parts.port
+    except ValueError:
+        return False
+    is_web = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+    return is_web and given == f"{parts.scheme}://{parts.netloc}"
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int | None = None) -> int:
     given = environ.get(name)
     if not given:
         return default
     if not given.isascii() or not given.isdigit() or int(given) < least:
         raise SettingsError(f"{name} must be a whole number, {least} or more; it is {given!r}.")
+    if most is not None and int(given) > most:
+        raise SettingsError(f"{name} must be at most {most}; it is {given!r}.")
     return int(given)
 
 

@@ -10,15 +10,18 @@ from sqlalchemy.exc import IntegrityError
 
 from db.engine import Database
 from db.models.campaigns import CampaignStatus
+from db.models.channels import Audience, Channel
 from db.models.impression_items import NewImpression
-from db.queries import brands, campaigns, imports, workspaces
+from db.queries import brands, campaigns, channels, imports, workspaces
 from db.queries.engagement import recording as engaging
+from db.queries.events import recording as reporting
 from db.queries.impressions import reading, recording
+from jobs import demo_events
 from jobs.demo_engagement import engagements
 
 WORKSPACE = "demo"
 IMPRESSIONS = 6000
-_FINGERPRINT = "demo-2"  # no file's: those are hashes. Counted up whenever the demo gets more.
+_FINGERPRINT = "demo-3"  # no file's: those are hashes. Counted up whenever the demo gets more.
 _BATCH = 2000
 _SEED = 20260105
 
@@ -58,9 +61,10 @@ async def load(database: Database) -> bool:
         async with database.write(workspace_id) as transaction:
             await recording.record(transaction, items[start : start + _BATCH])
     engaged = await _engagements(database, workspace_id, items)
+    reported = await _events(database, workspace_id, [ids[row["key"]] for row in keys])
     async with database.write(workspace_id) as transaction:
         await imports.locked(transaction, _FINGERPRINT)
-        rows = len(items) + engaged
+        rows = len(items) + engaged + reported
         await imports.save(transaction, _FINGERPRINT, {"rows_read": rows, "accepted": rows})
         await imports.finish(transaction, _FINGERPRINT)
     return True
@@ -79,6 +83,21 @@ async def _engagements(database: Database, workspace_id: int, items: Sequence[Ne
     for start in range(0, len(found), _BATCH):
         async with database.write(workspace_id) as transaction:
             await engaging.record(transaction, found[start : start + _BATCH])
+    return len(found)
+
+
+async def _events(database: Database, workspace_id: int, campaign_ids: Sequence[int]) -> int:
+    async with database.write(workspace_id) as transaction:
+        for name, (kind, platform) in demo_events.CHANNELS.items():
+            await channels.create_missing(transaction, Channel, [name], kind=kind.value, platform=platform)
+        for name, description in demo_events.AUDIENCES.items():
+            await channels.create_missing(transaction, Audience, [name], description=description)
+        on = await channels.ids_of_names(transaction, Channel, demo_events.CHANNELS)
+        to = await channels.ids_of_names(transaction, Audience, demo_events.AUDIENCES)
+    found = list(demo_events.events(campaign_ids, on, to, _FIRST_DAY))
+    for start in range(0, len(found), _BATCH):
+        async with database.write(workspace_id) as transaction:
+            await reporting.record(transaction, found[start : start + _BATCH])
     return len(found)
 
 

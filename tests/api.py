@@ -67,9 +67,9 @@ class Api:
 
 
 @asynccontextmanager
-async def build(database_url: str, data_dir: Path) -> AsyncIterator[Api]:
-    """The application over a database."""
-    environ = {"JWT_SECRET": SECRET, "EXECUTOR": os.environ.get("EXECUTOR", "")}
+async def build(database_url: str, data_dir: Path, **more: str) -> AsyncIterator[Api]:
+    """The application over a database. Without background work, unless WORKER says so: tests count statements."""
+    environ = {"JWT_SECRET": SECRET, "EXECUTOR": os.environ.get("EXECUTOR", ""), "WORKER": "off", **more}
     app = build_app(Settings.from_env(environ, data_dir=data_dir), database_url)
     transport = httpx.ASGITransport(app)
     async with (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.api import Api
+from tests.api import Api, token
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -114,3 +114,72 @@ async def delete_comment(api: Api, comment_id: str) -> Any:
 
 def _by(user: str | None) -> dict[str, Any]:
     return {} if user is None else {"actor": {"userId": user}}
+
+
+async def ask_for_export(api: Api, campaign_id: str, **values: Any) -> Any:
+    """What startExport answers."""
+    query = f"mutation ($input: StartExportInput!) {{ startExport(input: $input) {{ exportJob {{ id status }} {ERRORS} }} }}"
+    given = {"campaignId": campaign_id, "dataset": "EVENTS", "format": "CSV", **values}
+    return (await api.data(query, input=given))["startExport"]
+
+
+async def start_export(api: Api, campaign_id: str, **values: Any) -> str:
+    """The id of an export that was asked for."""
+    payload = await ask_for_export(api, campaign_id, **values)
+    assert payload["userErrors"] == []
+    job_id: str = payload["exportJob"]["id"]
+    return job_id
+
+
+def event(key: str, campaign_id: str, **values: Any) -> dict[str, Any]:
+    """An event as recordEvents takes it: an impression at noon, unless the values say otherwise."""
+    return {"key": key, "type": "IMPRESSION", "campaignId": campaign_id, "occurredAt": at(), **values}
+
+
+async def record_events(api: Api, *events: dict[str, Any]) -> Any:
+    """What recordEvents answers."""
+    return (
+        await api.data(
+            "mutation ($input: RecordEventsInput!) { recordEvents(input: $input) { accepted duplicates "
+            "rejected { index key code message field } userErrors { code message field } } }",
+            input={"events": list(events)},
+        )
+    )["recordEvents"]
+
+
+async def create_channel(api: Api, name: str, kind: str = "ADS") -> str:
+    """The id of a new channel."""
+    query = f"mutation ($input: CreateChannelInput!) {{ createChannel(input: $input) {{ channel {{ id }} {ERRORS} }} }}"
+    payload = (await api.data(query, input={"name": name, "kind": kind}))["createChannel"]
+    assert payload["userErrors"] == []
+    return str(payload["channel"]["id"])
+
+
+async def create_audience(api: Api, name: str, **values: Any) -> str:
+    """The id of a new audience."""
+    query = (
+        f"mutation ($input: CreateAudienceInput!) {{ createAudience(input: $input) {{ audience {{ id }} {ERRORS} }} }}"
+    )
+    payload = (await api.data(query, input={"name": name, **values}))["createAudience"]
+    assert payload["userErrors"] == []
+    return str(payload["audience"]["id"])
+
+
+async def add_channel(api: Api, campaign_id: str, channel_id: str) -> str:
+    """The id of the campaign on the channel."""
+    query = (
+        "mutation ($input: AddCampaignChannelInput!) { addCampaignChannel(input: $input) "
+        f"{{ campaignChannel {{ id }} {ERRORS} }} }}"
+    )
+    given = {"campaignId": campaign_id, "channelId": channel_id}
+    payload = (await api.data(query, input=given))["addCampaignChannel"]
+    assert payload["userErrors"] == []
+    return str(payload["campaignChannel"]["id"])
+
+
+async def restricted(api: Api, campaign_ids: Sequence[str], *scopes: str) -> Api:
+    """The application, asked by a new API client that sees these campaigns only."""
+    query = "mutation ($input: CreateApiClientInput!) { createApiClient(input: $input) { secret } }"
+    given = {"name": "Partner", "scopes": list(scopes), "campaignIds": list(campaign_ids)}
+    admin = api.as_(token(scopes=("admin",)))
+    return api.as_((await admin.data(query, input=given))["createApiClient"]["secret"])

@@ -23,7 +23,10 @@ ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "from graph.cli import main; main()"]
 SECRET = "0123456789abcdef0123456789abcdef"
 PATIENCE = 60.0
-STEER = ("DATABASE_", "JWT_", "GROUNDSWELL_", "LIVE_", "WEBSOCKET_", "ALLOWED_", "LOG_LEVEL")
+STEER = (
+    *("DATABASE_", "JWT_", "GROUNDSWELL_", "LIVE_", "WEBSOCKET_", "ALLOWED_", "LOG_LEVEL", "OBJECT_STORE_"),
+    *("WORKER", "JOBS_", "EXPORT_"),
+)
 
 Serve = Callable[..., "subprocess.Popen[str]"]
 
@@ -170,7 +173,17 @@ def test_without_a_secret_it_serves_this_machine_only(data_dir: Path) -> None:
 def test_the_help_names_every_command() -> None:
     done = groundswell("--help")
     assert done.returncode == 0
-    for command in ("serve", "token", "migrate", "schema", "workspace", "import", "migrate-legacy", "renew-cursors"):
+    for command in (
+        "serve",
+        "worker",
+        "token",
+        "migrate",
+        "schema",
+        "workspace",
+        "import",
+        "migrate-legacy",
+        "renew-cursors",
+    ):
         assert command in done.stdout
 
 
@@ -239,6 +252,38 @@ def test_after_a_hard_kill_it_serves_again_with_its_data(data_dir: Path, serve: 
     assert postgres_of(data_dir) == []
 
 
+def test_the_help_of_worker_says_what_becomes_of_its_jobs() -> None:
+    told = " ".join(groundswell("worker", "--help").stdout.split())
+    assert "JOBS_HEARTBEAT_SECONDS" in told
+    assert "OBJECT_STORE_URL=s3://exports groundswell worker" in told
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ftp://host/folder", "OBJECT_STORE_URL must be like file:///folder"),
+        ("az://container", "OBJECT_STORE_URL: cannot be used: Generic MicrosoftAzure error: Account must be specified"),
+    ],
+)
+def test_a_store_that_makes_no_sense_is_one_line(data_dir: Path, command: str, url: str, message: str) -> None:
+    done = groundswell(
+        command, "--data-dir", data_dir, OBJECT_STORE_URL=url, DATABASE_URL="postgresql://127.0.0.1:1/no"
+    )
+    assert refusal(done).startswith(f"groundswell: {message}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_starts_a_database_of_its_own_and_stops_cleanly(data_dir: Path, number: signal.Signals) -> None:
+    line = [*COMMAND, "worker", "--data-dir", str(data_dir)]
+    with subprocess.Popen(line, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True) as worker:
+        said = (text for text in worker.stderr or () if "this process does background work" in text)
+        assert next(said)
+        worker.send_signal(number)
+        assert worker.wait(PATIENCE) == 0
+    assert postgres_of(data_dir) == []
+
+
 def test_a_workspace_that_cannot_be_made_is_one_line(data_dir: Path) -> None:
     assert groundswell("workspace", "create", "acme", "--data-dir", data_dir).returncode == 0
     for wrong in (["acme"], ["Not a key"], ["x", "--time-zone", "Mars/Base"], ["x", "--currency", "euro"]):
@@ -283,6 +328,24 @@ def test_import_of_comments_says_what_came_of_a_file(data_dir: Path, tmp_path: P
     assert "3 rows: 2 new, 0 known before, 1 rejected" in done.stdout
     [reject] = (tmp_path / "talk.csv.rejects.jsonl").read_text().splitlines()
     assert reject.startswith('{"line":3,"problems":[{"field":"parent","message":"No comment has the key \'c\'."}]')
+
+
+def test_import_of_events_says_what_came_of_a_file(data_dir: Path, tmp_path: Path) -> None:
+    groundswell("workspace", "create", "acme", "--data-dir", data_dir)
+    file = tmp_path / "sessions.jsonl"
+    file.write_text('{"who": 7, "seen": [{"ts": 1772442000, "type": "clicks"}, {"ts": 1772442001, "type": "carts"}]}\n')
+    options = ("--workspace", "acme", "--create-campaigns", "--create-channels", "--data-dir", data_dir)
+    places = ("--campaign", "spring", "--channel", "shop")
+    maps = ("--map", "key=s-{line}", "--map", "userId=who", "--map", "occurredAt=ts")
+    command = ("import", "events", file, "--each", "seen", *options, *places, *maps)
+    done = groundswell(*command)
+    assert done.returncode == 0, done.stderr
+    assert "2 rows: 1 new, 0 known before, 1 rejected" in done.stdout
+    [reject] = (tmp_path / "sessions.jsonl.rejects.jsonl").read_text().splitlines()
+    assert reject.startswith('{"line":2,"problems":[{"field":"type","message":"\'carts\' is no type')
+    translated = groundswell(*command, "--translate", "type:carts=CLICK")
+    assert translated.returncode == 0, translated.stderr
+    assert "2 rows: 1 new, 1 known before, 0 rejected" in translated.stdout
 
 
 def test_migrate_legacy_without_the_table_is_one_plain_line(data_dir: Path) -> None:

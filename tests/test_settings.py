@@ -1,6 +1,7 @@
 """Settings: what the environment may say, and what it is told when it may not."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,14 @@ def test_a_database_url_gets_the_driver(scheme: str) -> None:
         ({"DATABASE_POOL_OVERFLOW": "-1"}, "DATABASE_POOL_OVERFLOW"),
         ({"DATABASE_POOL_TIMEOUT": "soon"}, "DATABASE_POOL_TIMEOUT"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        ({"PUBLIC_URL": "gs.example.com"}, "PUBLIC_URL must be like https://groundswell.example.com"),
+        ({"PUBLIC_URL": "https://gs.example.com/"}, "PUBLIC_URL"),
+        ({"PUBLIC_URL": "https://gs.example.com/api"}, "PUBLIC_URL"),
+        ({"PUBLIC_URL": "https://ada:secret@gs.example.com"}, "PUBLIC_URL"),
+        ({"PUBLIC_URL": "https://gs.example.com:x"}, "PUBLIC_URL"),
+        ({"PUBLIC_URL": "ftp://gs.example.com"}, "PUBLIC_URL"),
+        ({"FILE_LINK_SECONDS": "0"}, "FILE_LINK_SECONDS"),
+        ({"FILE_LINK_SECONDS": "604801"}, "at most 604800"),
     ],
 )
 def test_what_makes_no_sense_is_named(environ: dict[str, str], message: str) -> None:
@@ -134,6 +143,84 @@ def test_a_setting_of_the_live_stream_that_makes_no_sense_is_named(tmp_path: Pat
         Settings.from_env({name: value}, data_dir=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("INGEST_BODY_BYTES", 1024),
+        ("INGEST_UNPACKED_BYTES", 1024),
+        ("INGEST_LINE_BYTES", 1024),
+        ("INGEST_LINES", 1),
+        ("INGEST_CONCURRENCY", 1),
+        ("INGEST_BODY_SECONDS", 1),
+    ],
+)
+def test_each_limit_of_ingest_can_be_set(tmp_path: Path, name: str, least: int) -> None:
+    field = name.removeprefix("INGEST_").lower()
+    usual = Settings.from_env({}, data_dir=tmp_path).ingest_limits
+    given = Settings.from_env({name: str(least)}, data_dir=tmp_path).ingest_limits
+    assert given == replace(usual, **{field: least})
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_env({name: str(least - 1)}, data_dir=tmp_path)
+
+
 def test_origins_are_separated_by_commas(tmp_path: Path) -> None:
     settings = Settings.from_env({"ALLOWED_ORIGINS": "https://a.example, http://localhost:3000"}, data_dir=tmp_path)
     assert settings.allowed_origins == {"https://a.example", "http://localhost:3000"}
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8001"),
+        ("::1", "http://[::1]:8001"),
+        ("0.0.0.0", "http://127.0.0.1:8001"),
+        ("::", "http://[::1]:8001"),
+    ],
+)
+def test_links_lead_to_where_the_server_listens(host: str, address: str) -> None:
+    assert Settings.from_env({"JWT_SECRET": SECRET}, host=host).address(8001) == address
+
+
+def test_links_lead_to_where_clients_reach_it() -> None:
+    assert (
+        Settings.from_env({"PUBLIC_URL": "https://gs.example.com:8443"}).address(8001) == "https://gs.example.com:8443"
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///srv/objects", "s3://bucket", "s3://bucket/some/prefix", "gs://bucket/prefix", "az://container"]
+)
+def test_an_object_store_is_a_place(tmp_path: Path, url: str) -> None:
+    assert Settings.from_env({"OBJECT_STORE_URL": url}, data_dir=tmp_path).objects_url() == url
+
+
+def test_without_an_object_store_there_is_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "my data"
+    assert Settings.from_env({}, data_dir=folder).objects_url() == (folder / "objects").as_uri()
+
+
+def test_background_work_is_on_unless_it_is_off(tmp_path: Path) -> None:
+    assert Settings.from_env({}, data_dir=tmp_path).worker
+    assert not Settings.from_env({"WORKER": "off"}, data_dir=tmp_path).worker
+    assert Settings.from_env({"WORKER": "off"}, data_dir=tmp_path, worker=True).worker
+    assert not Settings.from_env({}, data_dir=tmp_path, worker=False).worker
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OBJECT_STORE_URL", "ftp://host/folder"),
+        ("OBJECT_STORE_URL", "objects"),
+        ("OBJECT_STORE_URL", "file://objects"),
+        ("OBJECT_STORE_URL", "file:///"),
+        ("OBJECT_STORE_URL", "s3:///prefix"),
+        ("OBJECT_STORE_URL", "s3://key:secret@bucket"),
+        ("OBJECT_STORE_URL", "s3://bucket?region=x"),
+        ("WORKER", "maybe"),
+        ("JOBS_HEARTBEAT_SECONDS", "0"),
+        ("EXPORT_PART_ROWS", "none"),
+    ],
+)
+def test_a_setting_of_background_work_that_makes_no_sense_is_named(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_env({name: value}, data_dir=tmp_path)

@@ -17,7 +17,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 """How far ahead of ours a platform's clock may be."""
 LARGEST_DATA = 16_384
 """Bytes of the data's JSON."""
-_CURRENCY = re.compile("[A-Z]{3}", re.ASCII)
+CURRENCY = re.compile("[A-Z]{3}", re.ASCII)
 _ESCAPED_NULL = b"\\u0000"
 
 
@@ -57,7 +57,7 @@ class NewEvent:
             yield invalid("A value has an amount and a currency.", "value")
             return
         yield from amount_problems("value", self.value_amount)
-        if not _CURRENCY.fullmatch(self.value_currency):
+        if not CURRENCY.fullmatch(self.value_currency):
             yield invalid("A currency is three capital letters, ISO 4217.", "value")
 
 

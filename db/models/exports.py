@@ -69,6 +69,8 @@ class ExportJob(Base):
     upto_id: Mapped[int]
     attempt: Mapped[int] = mapped_column(Integer, server_default="0")
     """Counted up by each worker that begins or goes on with it: only the last one may write."""
+    failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    """How often the object store failed since the last part was finished."""
     rows_done: Mapped[int] = mapped_column(server_default="0")
     rows_total: Mapped[int | None]
     """Null until a worker has counted them."""

@@ -57,6 +57,8 @@ class NewImpression:
     user_agent: str | None = None
     session_id: str | None = None
     brand_id: int | None = None
+    channel_id: int | None = None
+    audience_id: int | None = None
 
     def problems(self, now: datetime) -> list[Problem]:
         """All that is wrong with it; empty for nearly every item, and then cheap."""

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from db.engine import Reads, Transaction
 from db.keyset import Order, Page, PageRequest, Shape, page
 from db.models.campaigns import WITHOUT_DATE, Campaign, CampaignStatus
+from db.models.channels import CampaignChannel
 from db.models.metrics import CampaignTotals
 from db.queries import metrics
 from db.queries.columns import Fields, Query, own
@@ -57,6 +58,7 @@ class Filter:
 
     status: tuple[CampaignStatus, ...] | None = None
     brand_id: int | None = None
+    channel_id: int | None = None
     search: str | None = None
     active_on: date | None = None
 
@@ -66,6 +68,7 @@ class Filter:
         values = {
             "status": None if self.status is None else [status.value for status in self.status],
             "brand_id": self.brand_id,
+            "channel_id": self.channel_id,
             "active_on": self.active_on,
             "words": words or None,
         }
@@ -123,10 +126,16 @@ def _conditions(given: frozenset[str]) -> list[ColumnElement[bool]]:
     conditions = {
         "status": Campaign.status == any_(given_texts("status")),
         "brand_id": Campaign.brand_id == bindparam("brand_id", type_=BigInteger),
+        "channel_id": _is_on(bindparam("channel_id", type_=BigInteger)),
         "active_on": _runs_on(bindparam("active_on", type_=Date)),
         "words": _mentions_all(given_texts("words")),
     }
     return [condition for name, condition in conditions.items() if name in given]
+
+
+def _is_on(channel_id: Any) -> ColumnElement[bool]:
+    there = (CampaignChannel.workspace_id == Campaign.workspace_id, CampaignChannel.campaign_id == Campaign.id)
+    return exists().where(*there, CampaignChannel.channel_id == channel_id).correlate(Campaign)
 
 
 def _runs_on(day: Any) -> ColumnElement[bool]:

@@ -1,17 +1,14 @@
 """The numbers of a campaign. Each is computed on request, and only if it is selected."""
 
-from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import strawberry
-from strawberry.types.base import get_object_definition
 
 from db.rates import percent
 from graph.context import Info
-from graph.execution import Plain
 from graph.money import Money
-from graph.rates import Rate, Total
+from graph.rates import Numbers, rate, total
 from graph.scalars import BigInt
 from graph.selection import Selection, selection_of
 
@@ -22,43 +19,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "delivery_progress": ("impressions_charged", "total_impressions_planned"),
 }
 """From a field to the numbers it is computed from, where that is not the number of its own name, nor a sum or a rate."""
-
-
-def rate(parts: Sequence[str], whole: str, *, description: str) -> Any:
-    """A field that says how much of a number the sum of some others is, in percent."""
-    found = Rate(tuple(parts), whole)
-
-    def resolve(root: strawberry.Parent[Any]) -> float | None:
-        return found(root)
-
-    return _computed(resolve, found, description, None)
-
-
-def total(parts: Sequence[str], *, description: str, deprecation_reason: str | None = None) -> Any:
-    """A field that is the sum of some numbers."""
-    found = Total(tuple(parts))
-
-    def resolve(root: strawberry.Parent[Any]) -> BigInt:
-        return BigInt(found(root))
-
-    return _computed(resolve, found, description, deprecation_reason)
-
-
-def _computed(resolve: Any, found: Rate | Total, description: str, deprecation_reason: str | None) -> Any:
-    resolve.hint = Plain(found)
-    return strawberry.field(resolver=resolve, description=description, deprecation_reason=deprecation_reason)
-
-
-def needs_of(selected: Selection) -> frozenset[str]:
-    """The numbers that a selection of CampaignMetrics needs."""
-    return frozenset(number for name in selected.names for number in _numbers_of(name))
-
-
-def _numbers_of(name: str) -> Collection[str]:
-    resolver = _FIELDS[name].base_resolver if name in _FIELDS else None
-    found = getattr(resolver.wrapped_func, "hint", None) if resolver is not None else None
-    computed = found.function if isinstance(found, Plain) else None
-    return computed.needs if isinstance(computed, Rate | Total) else NEEDS.get(name, (name,))
 
 
 @strawberry.type(
@@ -124,7 +84,12 @@ class CampaignMetrics:
         return None if planned is None else percent(self.impressions_charged, planned)
 
 
-_FIELDS = {field.python_name: field for field in get_object_definition(CampaignMetrics, strict=True).fields}
+_NUMBERS = Numbers(CampaignMetrics, NEEDS)
+
+
+def needs_of(selected: Selection) -> frozenset[str]:
+    """The numbers that a selection of CampaignMetrics needs."""
+    return _NUMBERS.of(selected)
 
 
 @strawberry.type(description="The numbers of one step of a series.")

@@ -35,6 +35,7 @@ class CampaignFilter:
 
     status: list[CampaignStatus] | None = strawberry.field(default=None, description="One of these.")
     brand_id: strawberry.ID | None = strawberry.field(default=None, description="Of this brand.")
+    channel_id: strawberry.ID | None = strawberry.field(default=None, description="On this channel.")
     search: str | None = strawberry.field(
         default=None,
         description="Each of these words in name, key, description or objective; case does not matter. At most 200 characters.",
@@ -53,6 +54,7 @@ def filter_of(given: CampaignFilter | None) -> campaigns.Filter:
     return campaigns.Filter(
         status=None if given.status is None else tuple(given.status),
         brand_id=None if given.brand_id is None else ids.argument("Brand", given.brand_id, "filter.brandId"),
+        channel_id=None if given.channel_id is None else ids.argument("Channel", given.channel_id, "filter.channelId"),
         search=given.search,
         active_on=given.active_on,
     )

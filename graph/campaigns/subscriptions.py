@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from db.engine import Reads
 from db.models.live import Topic
 from db.queries import campaigns, metrics
 from db.queries.windows import ALL_TIME
@@ -15,7 +16,7 @@ from graph.campaigns.metrics import CampaignMetrics, needs_of
 from graph.campaigns.types import Campaign, campaign_of
 from graph.context import Info
 from graph.errors import bad_input, not_found
-from graph.live.sources import Gauge
+from graph.live.sources import Shown
 from graph.selection import selection_of
 
 SHORTEST, LONGEST = 100, 60_000
@@ -74,9 +75,11 @@ class CampaignSubscription:
             raise bad_input(f"intervalMs: {SHORTEST} to {LONGEST}; it is {interval}.")
         if not await campaigns.by_ids(info.context.reads, frozenset({"id"}), [key]):
             raise not_found("campaignId: there is no such campaign.")
-        await info.context.release()
         workspace_id = info.context.viewer.workspace_id
         subjects = ((workspace_id, Topic.ENGAGEMENTS, key), (workspace_id, Topic.NUMBERS, key))
-        return Gauge(  # type: ignore[return-value]
-            info.context.live.hub, subjects, interval / 1000, lambda: Update(datetime.now(UTC), key)
-        )
+
+        async def show(_reads: Reads) -> Shown:
+            now = datetime.now(UTC)
+            return Shown(Update(now, key), at=now)
+
+        return await info.context.gauge(subjects, interval / 1000, show)  # type: ignore[return-value]

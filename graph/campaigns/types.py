@@ -10,17 +10,24 @@ import strawberry
 from db.keyset import PageRequest
 from db.models.campaigns import CampaignStatus
 from db.queries import campaigns, metrics
+from db.queries import channels as campaign_channels
 from db.queries.engagement import engagers, threads
 from db.queries.engagement import reading as engagements
 from db.queries.engagement.engagers import AudienceAction
+from db.queries.events import reading as events
+from db.queries.events.metrics import CAMPAIGNS
 from db.queries.impressions import reading
 from graph.brands import Brand, brands_of
 from graph.campaigns.metrics import CampaignMetrics, CampaignMetricsPoint, needs_of, point_needs
+from graph.channels.types import CampaignChannel
 from graph.connections import After, Before, Connection, First, Last, connections
 from graph.context import Info
 from graph.engagement.engagers import Engager
 from graph.engagement.kinds import CommentOrder, Types, kinds_of
 from graph.errors import bad_input
+from graph.events.filters import EventFilter
+from graph.events.filters import filter_of as events_of
+from graph.events.metrics import EventMetrics, EventMetricsPoint, metrics_of, series_of
 from graph.ids import Node, global_id
 from graph.impressions.filters import ImpressionFilter, filter_of
 from graph.levels import Roots, level_field
@@ -31,6 +38,7 @@ from graph.windows import TimeBucket, TimeWindow, window_of
 
 if TYPE_CHECKING:
     from graph.engagement.types import Comment, Engagement
+    from graph.events.types import Event
     from graph.impressions.types import Impression
 
 strawberry.enum(
@@ -188,6 +196,66 @@ class Campaign(Node):
     ) -> list[list[CampaignMetricsPoint]]:
         arguments = (point_needs(info), bucket.value, window_of(window))
         return await info.context.loaders.many_each(metrics.series_of_campaigns, arguments, _ids(roots))
+
+    @level_field(
+        description="The channels it runs on, in the order in which it came to them: those it was put on, and those on which "
+        "something of it was recorded."
+    )
+    async def channels(
+        roots: Roots,  # noqa: N805
+        info: Info,
+        first: First = 20,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> list[Connection[CampaignChannel]]:
+        return await connections(
+            info,
+            campaign_channels.OLDEST,
+            PageRequest.of(first, after, last, before),
+            _ids(roots),
+            lambda fields, request: (campaign_channels.of_campaigns, (fields, request)),
+            (campaign_channels.count_of_campaigns, ()),
+        )
+
+    @level_field(
+        description="What the ad platforms reported, all channels together; of all time without a window. Never added to the "
+        "numbers that our own ad server observed: those are metrics."
+    )
+    async def event_metrics(roots: Roots, info: Info, window: TimeWindow | None = None) -> list[EventMetrics]:  # noqa: N805
+        return await metrics_of(info, CAMPAIGNS, _ids(roots), window)
+
+    @level_field(
+        description="What the ad platforms reported, step by step, in order of time, zero-filled; at most 1000 points. An open "
+        "end of the window stops where the first or last event occurred."
+    )
+    async def event_series(
+        roots: Roots,  # noqa: N805
+        info: Info,
+        bucket: TimeBucket = TimeBucket.DAY,
+        window: TimeWindow | None = None,
+    ) -> list[list[EventMetricsPoint]]:
+        return await series_of(info, CAMPAIGNS, _ids(roots), bucket, window)
+
+    @level_field(description="What the ad platforms reported, event by event, newest first.")
+    async def events(
+        roots: Roots,  # noqa: N805
+        info: Info,
+        filter: EventFilter | None = None,  # noqa: A002
+        first: First = 20,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> list[Connection[Annotated["Event", strawberry.lazy("graph.events.types")]]]:
+        which, request = events_of(filter), PageRequest.of(first, after, last, before)
+        return await connections(
+            info,
+            events.NEWEST,
+            request,
+            _ids(roots),
+            lambda fields, request: (events.of_campaigns, (fields, which, request)),
+            (events.count_of_campaigns, (which,)),
+        )
 
 
 def _ids(roots: Roots) -> list[int]:

@@ -11,6 +11,7 @@ from db.errors import Problem, Refused, not_found
 from db.models.impression_items import ImpressionChange, NewImpression
 from db.queries import campaigns
 from db.queries.impressions import recording, updating
+from db.queries.references import CHANNEL_AND_AUDIENCE, strangers
 from graph import ids
 from graph.actors import ActorInput
 from graph.context import Info
@@ -27,6 +28,10 @@ class ImpressionInput:
         description="Your own key, 1 to 200 characters, unique in the workspace. A repeated one counts once."
     )
     actor: ActorInput | None = strawberry.field(default=None, description="Who saw it.")
+    channel_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The channel it was shown on. The campaign is put on it, if it is not yet."
+    )
+    audience_id: strawberry.ID | None = strawberry.field(default=None, description="The audience it was shown to.")
     audience_label: str | None = strawberry.field(default=None, description="The audience as free text.")
     is_unique: bool | None = strawberry.field(
         default=None, description="Whether it is the user's first on the campaign; found out here unless given."
@@ -97,8 +102,12 @@ class ImpressionMutation:
             campaign_id = ids.required("Campaign", input.campaign_id, "campaign_id")
             if not await campaigns.for_recording(transaction, [campaign_id]):
                 raise Refused([not_found("No such campaign.", "campaign_id")])
+            problems.clear()
             items = _valid(given, campaign_id, problems)
-            return await recording.record(transaction, items)
+            places = list(items)
+            for place, wrong in (await strangers(transaction, list(items.values()), CHANNEL_AND_AUDIENCE)).items():
+                problems[places[place]] = wrong
+            return await recording.record(transaction, [one for at, one in items.items() if at not in problems])
 
         return answered(await info.context.change(work), problems, [item.key for item in given])
 
@@ -121,21 +130,25 @@ class ImpressionMutation:
 
 def _valid(
     given: Sequence[ImpressionInput], campaign_id: int, problems: dict[int, list[Problem]]
-) -> list[NewImpression]:
-    """The items without problems; the problems of the others by position."""
-    now, items = datetime.now(UTC), []
+) -> dict[int, NewImpression]:
+    """The items without problems by position, and the problems of the others."""
+    now, items = datetime.now(UTC), {}
     for index, item in enumerate(given):
-        new = _new(item, campaign_id, now)
-        found = new.problems(now)
+        found: list[Problem] = []
+        new = _new(item, campaign_id, now, found)
+        found += new.problems(now)
         if found:
             problems[index] = found
         else:
-            items.append(new)
+            items[index] = new
     return items
 
 
-def _new(item: ImpressionInput, campaign_id: int, now: datetime) -> NewImpression:
+def _new(item: ImpressionInput, campaign_id: int, now: datetime, found: list[Problem]) -> NewImpression:
     values = dict(vars(item))
+    for name, kind in (("channel_id", "Channel"), ("audience_id", "Audience")):
+        if values[name] is not None:
+            values[name] = ids.checked(kind, values[name], found, name)
     actor: ActorInput | None = values.pop("actor")
     if actor is not None:
         values.update(vars(actor))

@@ -13,6 +13,7 @@ from db.queries.impressions import reading
 from graph.actors import Actor
 from graph.brands import Brand, brands_of
 from graph.campaigns.types import Campaign, campaigns_of
+from graph.channels.types import Audience, Channel, audiences_of, channels_of
 from graph.connections import After, Before, Connection, First, Last, connections
 from graph.context import Info
 from graph.engagement.kinds import Types, kinds_of
@@ -59,6 +60,8 @@ class Impression(Node):
 
     campaign_id: strawberry.Private[int]
     brand_id: strawberry.Private[int | None]
+    channel_id: strawberry.Private[int | None]
+    audience_id: strawberry.Private[int | None]
 
     @level_field(description="The campaign it belongs to.")
     async def campaign(roots: Roots, info: Info) -> list[Campaign]:  # noqa: N805
@@ -67,6 +70,14 @@ class Impression(Node):
     @level_field(description="The campaign's brand when it was recorded, if any.")
     async def brand(roots: Roots, info: Info) -> list[Brand | None]:  # noqa: N805
         return await brands_of(info, [root.brand_id for root in roots])
+
+    @level_field(description="The channel it was shown on, if it was said.")
+    async def channel(roots: Roots, info: Info) -> list[Channel | None]:  # noqa: N805
+        return await channels_of(info, [root.channel_id for root in roots])
+
+    @level_field(description="The audience it was shown to, if it was said.")
+    async def audience(roots: Roots, info: Info) -> list[Audience | None]:  # noqa: N805
+        return await audiences_of(info, [root.audience_id for root in roots])
 
     @strawberry.field(description="Who saw it; null where that is not known.")
     def actor(root: strawberry.Parent[Any]) -> Actor | None:  # noqa: N805 - the row is the actor's source too

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ from graphql import GraphQLError
 from graph.encoding import encoded
 from graph.errors import shown
 from graph.live.hub import Feed, Hub
-from graph.live.mailbox import Mailbox, Message
+from graph.live.mailbox import Mailbox, Message, Over
 from graph.live.operation import Answerer, message_of
 from graph.live.sources import BEHIND, Events, Gauge, Source, taken
 
@@ -91,19 +92,25 @@ class Group:
     async def _watch(self, source: Gauge) -> None:
         before = b""
         while True:
-            looked_at, value = time.monotonic(), source.show()
-            [result] = await self._answerer.results([value])
-            compared = encoded(_without(result.formatted, value.at))
+            looked_at = time.monotonic()
+            seen, result = await self._answerer.look(source.show)
+            compared = encoded(_without(result.formatted, seen.at))
             if compared != before:
                 before, self._newest = compared, Message(message_of(result))
                 for mailbox in self._mailboxes:
                     mailbox.replace(self._newest)
+            if seen.is_last:
+                for mailbox in self._mailboxes:
+                    mailbox.end(Over())
+                return  # nothing was awaited: who comes now finds the group closed, and makes another
             await self._feed.take()
             await asyncio.sleep(looked_at + source.interval - time.monotonic())
 
 
-def _without(answer: Any, moment: Any) -> Any:
+def _without(answer: Any, moment: datetime | None) -> Any:
     """An answer without the moment at which it was given, which is no change."""
+    if moment is None:
+        return answer
     data = answer.get("data") or {}
     roots = {key: {k: v for k, v in root.items() if v != moment} for key, root in data.items() if root is not None}
     return {**answer, "data": roots}

@@ -20,6 +20,10 @@ class Message(NamedTuple):
     """Resumes the stream after it."""
 
 
+class Over(Exception):
+    """A stream has come to its end: there is nothing more to tell."""
+
+
 class Mailbox:
     """Messages in order. Past ``limit`` nothing more goes in: who empties it is told how much it missed."""
 
@@ -27,7 +31,7 @@ class Mailbox:
         self._limit = limit
         self._messages: deque[Message] = deque()
         self._missed = 0
-        self._end: GraphQLError | None = None
+        self._end: GraphQLError | Over | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._last = begins_after
         """The cursor of the last message that was taken out, or of where the stream begins."""
@@ -55,9 +59,9 @@ class Mailbox:
         self._missed += messages
         self._wake()
 
-    def end(self, error: GraphQLError) -> None:
+    def end(self, reason: GraphQLError | Over) -> None:
         """Ends the stream after what is there."""
-        self._end = error
+        self._end = reason
         self._wake()
 
     async def get(self) -> Message:

@@ -1,7 +1,8 @@
 """A subscription that is checked and ready: answers its events, many at a time, with fresh reads."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -18,8 +19,10 @@ from graph.context import Context
 from graph.documents import Document
 from graph.encoding import encoded
 from graph.errors import shown
+from graph.files import Links
 from graph.live.hub import Live
 from graph.live.mailbox import Message
+from graph.live.sources import Show, Shown
 from graph.operations import Operations
 
 T = TypeVar("T")
@@ -66,6 +69,7 @@ class Answerer:
 
     database: Database
     live: Live
+    links: Links
     viewer: Viewer
     operation: Operation
 
@@ -81,25 +85,42 @@ class Answerer:
 
     async def results(self, events: Sequence[Any]) -> list[ExecutionResult]:
         """The answers to events, in order. All of them read one snapshot, taken after they came."""
-        results = await patiently(partial(self._results, events))
-        for result in results:
-            if result.errors:
-                result.errors = [shown(error, self.operation.name) for error in result.errors]
-        return results
+        return await patiently(partial(self._results, events))
+
+    async def look(self, show: Show) -> tuple[Shown, ExecutionResult]:
+        """A value as it is now, and the answer about it, both read from one snapshot."""
+        return await patiently(partial(self._look, show))
 
     async def _results(self, events: Sequence[Any]) -> list[ExecutionResult]:
-        context = Context(self.database, self.viewer, self.live)
+        async with self._context() as context:
+            return await self._answers(context, events)
+
+    async def _look(self, show: Show) -> tuple[Shown, ExecutionResult]:
+        async with self._context() as context:
+            seen = await show(context.reads)
+            [result] = await self._answers(context, [seen.value])
+        return seen, result
+
+    @asynccontextmanager
+    async def _context(self) -> AsyncIterator[Context]:
+        context = Context(self.database, self.viewer, self.live, self.links)
         try:
-            executor = self.operation.executor(context)
-            answers = [executor.build_per_event_executor(event).execute_operation() for event in events]
-            waiting = [answer for answer in answers if executor.is_awaitable(answer)]
-            done = iter(await asyncio.gather(*waiting))
-            results = [next(done) if executor.is_awaitable(answer) else answer for answer in answers]
+            yield context
         finally:
             await context.close()
+
+    async def _answers(self, context: Context, events: Sequence[Any]) -> list[ExecutionResult]:
+        executor = self.operation.executor(context)
+        answers = [executor.build_per_event_executor(event).execute_operation() for event in events]
+        waiting = [answer for answer in answers if executor.is_awaitable(answer)]
+        done = iter(await asyncio.gather(*waiting))
+        results = [next(done) if executor.is_awaitable(answer) else answer for answer in answers]
         for error in (error for result in results for error in result.errors or ()):
             if error.original_error is not None and is_unavailable(error.original_error):
                 raise error.original_error
+        for result in results:
+            if result.errors:
+                result.errors = [shown(error, self.operation.name) for error in result.errors]
         return results
 
 

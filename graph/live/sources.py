@@ -6,12 +6,13 @@ source yields its events one by one, as any executor of GraphQL expects it.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from db.engine import Database
+from db.engine import Database, Reads
 from db.models.live import Topic
 from db.queries.live import log
 from db.queries.live.log import Entry, Head
@@ -98,24 +99,50 @@ class Events:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A value at a moment."""
+
+    value: Any
+    """What the field answers."""
+    at: datetime | None = None
+    """The moment, where the value tells it: another moment alone is no news."""
+    is_last: bool = False
+    """Whether it will never change again: with it the stream ends."""
+
+
+Show = Callable[[Reads], Awaitable[Shown]]
+"""Looks at a value, in the snapshot that its answer is read from, too."""
+
+
+@dataclass(frozen=True)
 class Gauge:
     """A value that is looked at anew when entries of its subjects come, at most once in an interval."""
 
+    database: Database
     hub: Hub
+    seen_by: Visibility
     subjects: tuple[Subject, ...]
     interval: float
     """Seconds."""
-    show: Callable[[], Any]
-    """Makes what the field answers, at a moment."""
+    show: Show
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """The value at once, and whenever something came that may have changed it."""
         async with listening(self.hub, self.subjects) as feed:
             while True:
-                looked_at = time.monotonic()
-                yield self.show()
+                looked_at, shown = time.monotonic(), await self._shown()
+                yield shown.value
+                if shown.is_last:
+                    return
                 await feed.take()
                 await asyncio.sleep(looked_at + self.interval - time.monotonic())
+
+    async def _shown(self) -> Shown:
+        reads = self.database.reads(self.seen_by.workspace_id, self.seen_by.client_id)
+        try:
+            return await self.show(reads)
+        finally:
+            await reads.close()
 
 
 @asynccontextmanager

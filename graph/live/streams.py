@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,10 +14,11 @@ from graph.access import Viewer
 from graph.context import Context
 from graph.documents import Document
 from graph.errors import bad_input, limit_reached, shown
+from graph.files import Links
 from graph.live.cursors import expired
 from graph.live.groups import Group, Groups
 from graph.live.hub import Live
-from graph.live.mailbox import Mailbox, Message
+from graph.live.mailbox import Mailbox, Message, Over
 from graph.live.operation import Answerer, Operation, message_of, patiently
 from graph.live.sources import Events, Source
 from graph.operations import Operations
@@ -66,10 +67,11 @@ class Request:
 class Streams:
     """Runs operations. Subscriptions that ask the same share their answers."""
 
-    def __init__(self, database: Database, live: Live, operations: Operations) -> None:
+    def __init__(self, database: Database, live: Live, links: Links, operations: Operations) -> None:
         self.live = live
         self.groups = Groups()
         self._database = database
+        self._links = links
         self._operations = operations
 
     async def run(self, viewer: Viewer, request: Request) -> AsyncGenerator[Message]:
@@ -97,7 +99,7 @@ class Streams:
         return document
 
     async def _answer(self, viewer: Viewer, request: Request, operation: Operation) -> str:
-        context = Context(self._database, viewer, self.live)
+        context = Context(self._database, viewer, self.live, self._links)
         try:
             result = await self._operations.answer(
                 operation.document, operation.node, operation.name, operation.variables, context, request.extensions
@@ -129,7 +131,7 @@ class Streams:
 
     async def _subscribe(self, viewer: Viewer, request: Request, operation: Operation) -> AsyncGenerator[Message]:
         source = await patiently(partial(self._source, viewer, request, operation))
-        answerer = Answerer(self._database, self.live, viewer, operation)
+        answerer = Answerer(self._database, self.live, self._links, viewer, operation)
         identity = (operation.identity(), viewer.workspace_id, viewer.restricted_to)
 
         def group() -> Group:
@@ -168,14 +170,14 @@ class Streams:
                     yield message
 
     async def _values(self, group: Group) -> AsyncGenerator[Message]:
-        """The value of a gauge, and every one that comes after it."""
+        """The value of a gauge, and every one that comes after it; until the last, if there is one."""
         mailbox = Mailbox(self.live.limits.queue, None)
-        with group.joined(mailbox):
+        with group.joined(mailbox), suppress(Over):
             while True:
                 yield await mailbox.get()
 
     async def _source(self, viewer: Viewer, request: Request, operation: Operation) -> Source:
-        context = Context(self._database, viewer, self.live)
+        context = Context(self._database, viewer, self.live, self._links)
         context.streams, context.resume_after = True, request.resume_after
         try:
             refusal = self._operations.refusal(

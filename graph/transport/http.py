@@ -15,6 +15,7 @@ from db.engine import Database
 from graph.access import Authenticator
 from graph.context import Context
 from graph.encoding import encoded
+from graph.files import Links
 from graph.live.hub import Live
 from graph.operations import Operations
 from graph.schema import schema
@@ -49,12 +50,14 @@ class GraphQLView(GraphQL[Context, None]):
         database: Database,
         authenticator: Authenticator,
         live: Live,
+        links: Links,
         operations: Operations,
         ide: GraphQL_IDE | None = "graphiql",
     ) -> None:
         super().__init__(schema, graphql_ide=ide, subscription_protocols=())
         self._operations = operations
         self._live = live
+        self._links = links
         self._database = database
         self._authenticator = authenticator
 
@@ -79,7 +82,7 @@ class GraphQLView(GraphQL[Context, None]):
     async def _answer(self, scope: Scope, asked: Asked, send: Send) -> bool:
         """Answers an operation; False where there is none of that name, which the stock view says."""
         viewer = await self._authenticator.viewer(_header(scope, "authorization"))
-        context = Context(self._database, viewer, self._live)
+        context = Context(self._database, viewer, self._live, self._links)
         document = self._operations.document(asked.query)
         try:
             operation = document.operation(asked.name)
@@ -104,7 +107,7 @@ class GraphQLView(GraphQL[Context, None]):
     async def get_context(self, request: Any, response: Any) -> Context:
         """Who asks. Raises UNAUTHENTICATED for a credential that is not good."""
         viewer = await self._authenticator.viewer(request.headers.get("authorization"))
-        return Context(self._database, viewer, self._live)
+        return Context(self._database, viewer, self._live, self._links)
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the operation and ends its snapshot, whatever came of it."""

@@ -64,11 +64,13 @@ class Socket:
         try:
             first: list[asyncio.Future[Any]] = [speaking, self._over]
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            await _stopped(list(self._operations.values()))
+            if self._over.done():
+                # While it still counts as open: a server that stops waits for that, and then closes without a word.
+                await self._close(self._over.result())
         finally:
             timer.cancel()
             await _stopped([speaking, *self._operations.values()])
-        if self._over.done():
-            await self._close(self._over.result())
 
     def _end(self, closed: Closed) -> None:
         if not self._over.done():

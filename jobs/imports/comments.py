@@ -11,7 +11,7 @@ from db.models.engagement_items import NewEngagement
 from db.models.engagement_kinds import EngagementType
 from db.models.rules import text_problems
 from db.queries.engagement import placing, recording
-from jobs.imports.mapping import CAMPAIGN
+from jobs.imports.references import CAMPAIGN
 from jobs.imports.rows import UNRESOLVED, Draft, Kind, Taken, Waiting, add_problems
 
 PARENT = "parent"
@@ -27,7 +27,7 @@ FIELDS = (
     "source",
     "device_type",
     "location",
-    CAMPAIGN,
+    CAMPAIGN.field,
 )
 
 

@@ -6,7 +6,7 @@ import gzip
 import io
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -41,9 +41,12 @@ Row: TypeAlias = Sequence[str] | dict[str, Any]
 class Source:
     """An opened file. Iterating gives its rows; blank lines are none."""
 
-    def __init__(self, raw: BinaryIO, text: BinaryIO) -> None:
+    def __init__(self, raw: BinaryIO, text: BinaryIO, each: str | None = None) -> None:
         self._raw = raw
-        self._rows: _Csv | _JsonLines = _JsonLines(text) if _starts_an_object(text) else _Csv(text)
+        is_json = _starts_an_object(text)
+        if each is not None and not is_json:
+            raise ImportFailedError("--each is for JSON Lines: rows of CSV hold no lists.")
+        self._rows: _Csv | _JsonLines = _JsonLines(text, each) if is_json else _Csv(text)
         self.columns = self._rows.columns
         """The header of a CSV file; what the first objects of a JSON Lines file name."""
         self.is_csv = isinstance(self._rows, _Csv)
@@ -64,15 +67,19 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
-    """Opens a file and reads its header. Raises ImportFailedError where it is not what can be imported."""
+def opened(path: Path, each: str | None = None) -> Iterator[Source]:
+    """Opens a file and reads its header. Raises ImportFailedError where it is not what can be imported.
+
+    ``each``: the field of JSON Lines that holds a list of objects. Each of them is a row then, with the line's other
+    fields where it has none of that name.
+    """
     try:
         raw = path.open("rb", buffering=_BUFFER)
     except OSError as error:
         raise ImportFailedError(f"{path} cannot be read: {error.strerror}.") from None
     with raw:
         try:
-            source = Source(raw, _unpacked(raw))
+            source = Source(raw, _unpacked(raw), each)
         except _DAMAGE as error:
             raise ImportFailedError(_damaged(error)) from None
         yield source
@@ -178,18 +185,33 @@ class _Lines:
 
 
 class _JsonLines:
-    def __init__(self, text: BinaryIO) -> None:
+    def __init__(self, text: BinaryIO, each: str | None) -> None:
+        self._each = each
         self._read = iter(partial(text.readline, LONGEST_LINE), b"")
         self._sample = [line for _, line in zip(range(_SAMPLE), self._read, strict=False)]
-        objects = (row for line in self._sample if isinstance(row := _object(line), dict))
+        objects = (row for line in self._sample for row in self._rows_of(line) if isinstance(row, dict))
         self.columns = list(dict.fromkeys(name for row in objects for name in row))
+        if each is not None and not self.columns:
+            raise ImportFailedError(f"--each {each}: the file begins without a list of objects of that name.")
 
     def __iter__(self) -> Iterator[Row | Malformed]:
         for lines in (self._sample, self._read):
             for line in lines:
-                row = _object(line)
-                if row is not None:
-                    yield row
+                yield from self._rows_of(line)
+
+    def _rows_of(self, line: bytes) -> Iterable[Row | Malformed]:
+        row = _object(line)
+        if row is None:
+            return ()
+        return (row,) if self._each is None or isinstance(row, Malformed) else _elements(row, self._each, line)
+
+
+def _elements(row: dict[str, Any], name: str, line: bytes) -> Iterable[Row | Malformed]:
+    """The objects of a list, each with the row's other fields; one malformed row where there is no such list."""
+    elements = row.pop(name, None)
+    if isinstance(elements, list) and all(isinstance(element, dict) for element in elements):
+        return [{**row, **element} for element in elements]
+    return (Malformed(f"This has no list of objects named {name!r}.", _shown(line)),)
 
 
 def _object(line: bytes) -> dict[str, Any] | Malformed | None:

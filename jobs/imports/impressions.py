@@ -9,7 +9,7 @@ from db.errors import Problem, camel, invalid
 from db.models.impression_items import NewImpression
 from db.queries.impressions import recording
 from jobs.imports import values
-from jobs.imports.mapping import CAMPAIGN
+from jobs.imports.references import AUDIENCE, CAMPAIGN, CHANNEL, WITH_CHANNEL
 from jobs.imports.rows import UNRESOLVED, Draft, Kind, Taken, add_problems
 
 FLAGS = {"clicked": "clicked_at", "converted": "converted_at", "charged": "charged_at"}
@@ -36,7 +36,9 @@ FIELDS = (
     "session_id",
     "occurred_at",
     *FLAGS,
-    CAMPAIGN,
+    CAMPAIGN.field,
+    CHANNEL.field,
+    AUDIENCE.field,
 )
 
 
@@ -82,4 +84,5 @@ IMPRESSIONS = Kind(
         "viewable_duration_ms": values.whole_number,
         "cpi_rate": values.amount,
     },
+    WITH_CHANNEL,
 )

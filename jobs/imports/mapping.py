@@ -19,7 +19,7 @@ Getter: TypeAlias = Callable[[Row, int], Any]
 
 def parse(fields: Sequence[str], options: Iterable[str]) -> dict[str, str]:
     """Reads ``field=template`` options into templates by field. Raises ImportFailedError."""
-    by_name = {name: field for field in fields for name in (field, camel(field))}
+    by_name = by_names(fields)
     templates: dict[str, str] = {}
     for option in options:
         name, equals, template = option.partition("=")
@@ -34,6 +34,16 @@ def parse(fields: Sequence[str], options: Iterable[str]) -> dict[str, str]:
         _slots(option, template)
         templates[field] = template
     return templates
+
+
+def by_names(fields: Sequence[str]) -> dict[str, str]:
+    """The fields by what they may be called: ``occurred_at`` and ``occurredAt``."""
+    return {name: field for field in fields for name in (field, camel(field))}
+
+
+def is_text(option: str, template: str) -> bool:
+    """Whether a template makes a text, and not just takes a column's value."""
+    return any(name is not None for _, name in _slots(option, template))
 
 
 def compiled(
@@ -107,6 +117,8 @@ def _filled(source: Source, slots: Sequence[tuple[str, str | None]]) -> Getter:
     """A text with its placeholders filled in; nothing where it has columns and all of them are empty."""
     pattern = "".join(literal.replace("%", "%%") + ("" if name is None else "%s") for literal, name in slots)
     names = [name for _, name in slots if name is not None]
+    if len(names) == 1:  # the most usual ones, and worth a way of their own
+        return _filled_with_one(source, pattern, names[0])
     getters = [_number if name == LINE else _column(source, name) for name in names]
     columns = [place for place, name in enumerate(names) if name != LINE]
     if source.is_csv and len(columns) == len(names) > 1:
@@ -117,6 +129,19 @@ def _filled(source: Source, slots: Sequence[tuple[str, str | None]]) -> Getter:
         values = ["" if (value := get(row, line)) is None else value for get in getters]
         empty = columns and all(values[place] == "" for place in columns)
         return None if empty else pattern % tuple(values)
+
+    return fill
+
+
+def _filled_with_one(source: Source, pattern: str, name: str) -> Getter:
+    if name == LINE:
+        return lambda row, line: pattern % line
+    get = _column(source, name)
+
+    def fill(row: Row, line: int) -> str | None:
+        value = get(row, line)
+        # In a tuple of its own: JSON's lists and objects are values, too.
+        return None if value is None or value == "" else pattern % (value,)
 
     return fill
 

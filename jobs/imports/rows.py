@@ -1,6 +1,6 @@
 """From a row of a file to an item to record, or to all that is wrong with it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any
@@ -10,11 +10,12 @@ from db.errors import Problem, camel, invalid
 from db.models.rules import text_problems
 from jobs.imports import values
 from jobs.imports.files import Malformed, Row
-from jobs.imports.mapping import CAMPAIGN, Getter
+from jobs.imports.mapping import Getter
+from jobs.imports.references import LONGEST, OF_CAMPAIGN, Reference
 
 EMPTY = "This must not be empty."
 UNRESOLVED = 0
-"""A campaign's id, until the transaction has looked its key up."""
+"""A campaign's id, until the transaction has looked its key up. Of what a row need not name, the id is None till then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,11 @@ class Reject:
 
 @dataclass(slots=True)
 class Draft:
-    """A converted row: the item, its campaign's key, and what is wrong so far."""
+    """A converted row: the item, the names of what it refers to (empty: nothing), and what is wrong so far."""
 
     line: int
     row: Row
-    campaign: str
+    names: Sequence[str]
     item: Any
     problems: Sequence[Problem]
 
@@ -63,8 +64,8 @@ class Taken:
 class Kind:
     """What the rows of a file are.
 
-    ``build`` makes an item of a row's fields and adds what is wrong with them. ``record`` takes in drafts whose
-    campaigns are there; a draft that it refuses gets its problems.
+    ``build`` makes an item of a row's fields and adds what is wrong with them. ``record`` takes in drafts for which all
+    that they refer to is there; a draft that it refuses gets its problems.
     """
 
     name: str
@@ -76,19 +77,40 @@ class Kind:
     record: Callable[[Transaction, Sequence[Draft]], Awaitable[Taken]]
     parsers: Mapping[str, values.Parser] = field(default_factory=dict)
     """Of fields that are neither texts nor times."""
+    references: Sequence[Reference] = OF_CAMPAIGN
+    """What a row refers to. Each has a field of its name."""
+    documents: Collection[str] = ()
+    """Fields that hold whatever JSON can. Where a field is a text, it is the text of such a document."""
 
 
 class Converter:
-    """Applies a compiled mapping to rows. ``campaign`` is the key of the one campaign, or None."""
+    """Applies a compiled mapping to rows.
+
+    ``fixed``: what all rows refer to, by field. ``defaults``: what fields get where a row has nothing for them. ``texts``:
+    the fields that are texts whatever the row holds, all of a CSV file.
+    """
 
     def __init__(
-        self, kind: Kind, getters: Mapping[str, Getter], zone: tzinfo | None, campaign: str | None, *, is_csv: bool
+        self,
+        kind: Kind,
+        getters: Mapping[str, Getter],
+        zone: tzinfo | None,
+        fixed: Mapping[str, str],
+        defaults: Mapping[str, str],
+        texts: Collection[str],
     ) -> None:
-        self._campaign = campaign
+        self.references = [one for one in kind.references if one.field in getters or one.field in fixed]
+        """Those that something feeds, in the order of a draft's names."""
+        places = enumerate(self.references)
+        self._named = [(place, one.field, one.required) for place, one in places if one.field not in fixed]
+        self._names = [fixed.get(one.field, "") for one in self.references]
         self._build = kind.build
-        self._plan = [(name, get, _parser(kind, name, zone, is_csv=is_csv)) for name, get in getters.items()]
-        if campaign is not None:
-            self._plan = [step for step in self._plan if step[0] != CAMPAIGN]
+        self._defaults = list(defaults.items())
+        self._plan = [
+            (name, get, _parser(kind, name, zone, is_text=name in texts))
+            for name, get in getters.items()
+            if name not in fixed
+        ]
 
     def __call__(self, row: Row, line: int, now: datetime) -> Draft:
         """Converts and checks one row."""
@@ -102,14 +124,25 @@ class Converter:
                 found[name] = raw if parse is None else parse(raw)
             except ValueError as error:
                 problems.append(invalid(str(error), name))
-        campaign = found.pop(CAMPAIGN, "") if self._campaign is None else self._campaign
+        for name, value in self._defaults:
+            found.setdefault(name, value)
+        names = self._names_of(found) if self._named else self._names
         if "occurred_at" not in found:
             found["occurred_at"] = now  # stands in, so that the other fields can be checked too
             add_problems(problems, [invalid(EMPTY, "occurred_at")])
         item = self._build(found, problems, now)
-        if not campaign or len(campaign) > 200 or "\0" in campaign:
-            add_problems(problems, text_problems(CAMPAIGN, campaign, 200))
-        return Draft(line, row, campaign, item, problems or ())
+        for place, name, required in self._named:
+            given = names[place]
+            if (given or required) and (len(given) > LONGEST or not given.strip() or "\0" in given):
+                add_problems(problems, text_problems(name, given, LONGEST))
+        return Draft(line, row, names, item, problems or ())
+
+    def _names_of(self, found: dict[str, Any]) -> Sequence[str]:
+        """Takes the names out of a row's fields, those that are not the same for all rows."""
+        names = self._names.copy()
+        for place, name, _ in self._named:
+            names[place] = found.pop(name, "")
+        return names
 
 
 def add_problems(problems: list[Problem], more: Iterable[Problem]) -> None:
@@ -118,9 +151,11 @@ def add_problems(problems: list[Problem], more: Iterable[Problem]) -> None:
     problems.extend(problem for problem in more if problem.field not in known)
 
 
-def _parser(kind: Kind, name: str, zone: tzinfo | None, *, is_csv: bool) -> values.Parser | None:
+def _parser(kind: Kind, name: str, zone: tzinfo | None, *, is_text: bool) -> values.Parser | None:
+    if name in kind.documents:
+        return values.json_text if is_text else None
     if name in kind.parsers:
         return kind.parsers[name]
     if name.endswith("_at"):
         return values.moment(zone)
-    return None if is_csv else values.text
+    return None if is_text else values.text

@@ -20,16 +20,15 @@ import orjson
 from sqlalchemy.exc import DBAPIError
 
 from db.engine import Database, Transaction
-from db.errors import invalid
-from db.models.campaigns import CampaignStatus
-from db.models.rules import text_problems
-from db.queries import campaigns, imports, workspaces
-from jobs.imports import mapping, values
+from db.models.event_items import CURRENCY
+from db.queries import imports
+from jobs.imports import mapping, translating, values
 from jobs.imports.chunks import Chunk, chunks
 from jobs.imports.errors import ImportFailedError
 from jobs.imports.files import Source, opened
 from jobs.imports.impressions import IMPRESSIONS
 from jobs.imports.rejects import Rejects
+from jobs.imports.resolving import Found, Resolver
 from jobs.imports.rows import Converter, Draft, Kind, Reject, Taken, Waiting
 
 CHUNK = 5000
@@ -53,6 +52,28 @@ class Job:
     again: bool = False
     """Reads all rows again, of a run that is finished or that was interrupted."""
     kind: Kind = field(default=IMPRESSIONS, kw_only=True)
+    channel: str | None = field(default=None, kw_only=True)
+    """The name of the channel of all rows; None: each row names its own, or none."""
+    create_channels: bool = field(default=False, kw_only=True)
+    """Makes channels and audiences that are missing."""
+    currency: str | None = field(default=None, kw_only=True)
+    """The currency of values without one; None: they are rejected."""
+    each: str | None = field(default=None, kw_only=True)
+    """The field of a JSON line that holds a list, each of whose objects is a row."""
+    translations: translating.Tables = field(default_factory=dict, kw_only=True)
+    """What values become, by field, see ``translating.parse``."""
+
+    @property
+    def fixed(self) -> dict[str, str]:
+        """What all rows refer to, by field."""
+        named = {"campaign": self.campaign, "channel": self.channel}
+        return {name: value for name, value in named.items() if value is not None}
+
+    @property
+    def made(self) -> set[str]:
+        """The fields of references of which missing ones are made."""
+        campaigns = {"campaign"} if self.create_campaigns else set()
+        return campaigns | ({"channel", "audience"} if self.create_channels else set())
 
 
 @dataclass(frozen=True)
@@ -110,7 +131,7 @@ async def import_file(
     """Runs an import to its end, or until ``stopping`` says so behind a chunk. Raises ImportFailedError."""
     rejects_path = job.rejects or job.path.with_name(job.path.name + ".rejects.jsonl")
     _check(job, rejects_path)
-    with opened(job.path) as source:
+    with opened(job.path, job.each) as source:
         before = _state_of(job.path)
         converter = _converter(source, job)
         fingerprint = await asyncio.to_thread(_fingerprint, job)
@@ -150,8 +171,11 @@ async def _kept(work: Awaitable[None]) -> None:
 def _check(job: Job, rejects: Path) -> None:
     if job.chunk < 1:
         raise ImportFailedError("A chunk has at least one row.")
-    if job.campaign is not None and mapping.CAMPAIGN in job.templates:
-        raise ImportFailedError("Name one campaign for all rows, or map the field campaign: not both.")
+    for name in job.fixed:
+        if name in job.templates or name in job.translations:
+            raise ImportFailedError(f"Name one {name} for all rows, or map the field {name}: not both.")
+    if job.currency is not None and not CURRENCY.fullmatch(job.currency):
+        raise ImportFailedError("--currency: A currency is three capital letters, ISO 4217.")
     if rejects.resolve() == job.path.resolve():
         raise ImportFailedError("The rejects need a file of their own.")
 
@@ -162,10 +186,14 @@ def _state_of(path: Path) -> tuple[int, int]:
 
 
 def _converter(source: Source, job: Job) -> Converter:
-    required = [*job.kind.required, *([mapping.CAMPAIGN] if job.campaign is None else [])]
+    fields, fixed = job.kind.fields, job.fixed
+    required = [*job.kind.required, *(one.field for one in job.kind.references if one.required)]
     zone = None if job.time_zone is None else values.time_zone(job.time_zone)
-    getters = mapping.compiled(source, job.kind.fields, job.templates, required)
-    return Converter(job.kind, getters, zone, job.campaign, is_csv=source.is_csv)
+    getters = mapping.compiled(source, fields, job.templates, [name for name in required if name not in fixed])
+    translating.translated(getters, job.translations)
+    made = (name for name, template in job.templates.items() if mapping.is_text(name, template))
+    defaults = {} if job.currency is None else {"currency": job.currency}
+    return Converter(job.kind, getters, zone, fixed, defaults, texts=set(fields if source.is_csv else made))
 
 
 def _fingerprint(job: Job) -> str:
@@ -177,6 +205,9 @@ def _fingerprint(job: Job) -> str:
         "create_campaigns": job.create_campaigns,
         "time_zone": job.time_zone,
     }
+    # Left out where they are not given: runs from before there were these go on.
+    newer = ("channel", "create_channels", "currency", "each", "translations")
+    options |= {name: value for name in newer if (value := getattr(job, name))}
     with job.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(orjson.dumps(options, option=orjson.OPT_SORT_KEYS))
@@ -200,12 +231,12 @@ class _Run:
         self._fingerprint = fingerprint
         self._rejects = rejects
         self._converter = converter
-        self._campaigns: dict[str, int] = {}
+        self._resolver = Resolver(converter.references, job.made)
 
     async def begin(self) -> bool:
         """Finds how far the run is. Answers whether it is finished already."""
         async with self._database.write(self._workspace_id) as transaction:
-            await self._require_campaign(transaction)
+            await self._resolver.require(transaction, self._job.fixed)
             found = await imports.begin(transaction, self._fingerprint)
             if self._job.again:
                 await imports.restart(transaction, self._fingerprint)
@@ -214,16 +245,6 @@ class _Run:
         if found.finished_at is None:
             self._rejects.check(self.counts.rejects_bytes)
         return found.finished_at is not None
-
-    async def _require_campaign(self, transaction: Transaction) -> None:
-        """One campaign for all rows is there before the first of them, and not 60,000 rejects later."""
-        key = self._job.campaign
-        if key is None:
-            return
-        if problem := next(text_problems(mapping.CAMPAIGN, key, 200), None):
-            raise ImportFailedError(f"--campaign: {problem.message}")
-        if not self._job.create_campaigns and not await campaigns.ids_of_keys(transaction, [key]):
-            raise ImportFailedError(f"No campaign has the key {key!r}. --create-campaigns makes it.")
 
     async def take_in(self, chunk: Chunk) -> None:
         """Records a chunk, writes its rejects and counts both: in one transaction."""
@@ -250,9 +271,9 @@ class _Run:
             counts = await self._count(transaction, taken, [], drafts)
         self._went_in(found, counts)
 
-    async def _record(self, transaction: Transaction, drafts: Sequence[Draft]) -> tuple[dict[str, int], Taken]:
-        """Records the drafts that are right. Answers campaigns that were not known before, and what came of them."""
-        found = await self._resolve(transaction, drafts)
+    async def _record(self, transaction: Transaction, drafts: Sequence[Draft]) -> tuple[Found, Taken]:
+        """Records the drafts that are right. Answers ids that were not known before, and what came of the drafts."""
+        found = await self._resolver.resolve(transaction, drafts)
         right = [draft for draft in drafts if not draft.problems]
         return found, await self._job.kind.record(transaction, right) if right else Taken()
 
@@ -276,9 +297,9 @@ class _Run:
         await imports.save(transaction, self._fingerprint, asdict(counts))
         return counts
 
-    def _went_in(self, found: Mapping[str, int], counts: Counts) -> None:
+    def _went_in(self, found: Found, counts: Counts) -> None:
         """Only now that it is committed: what was rolled back must not be remembered."""
-        self._campaigns |= found
+        self._resolver.remember(found)
         self.counts = counts
 
     async def finish(self) -> None:
@@ -294,34 +315,6 @@ class _Run:
         found = await imports.locked(transaction, self._fingerprint)
         if found is None or found.finished_at is not None or _counts(found) != self.counts:
             raise ImportFailedError("Another import of the same file is running; this one leaves it the rest.")
-
-    async def _resolve(self, transaction: Transaction, drafts: Sequence[Draft]) -> dict[str, int]:
-        """Gives each draft its campaign's id, or the problem that there is none. Answers the new ids by key."""
-        unknown = sorted({draft.campaign for draft in drafts} - self._campaigns.keys())
-        found: dict[str, int] = {}
-        if unknown:
-            if self._job.create_campaigns:
-                await self._create(transaction, {draft.campaign for draft in drafts if not draft.problems}, unknown)
-            found = await campaigns.ids_of_keys(transaction, [key for key in unknown if "\0" not in key])
-        ids = self._campaigns | found
-        for draft in drafts:
-            draft.item.campaign_id = ids.get(draft.campaign, 0)
-            if not draft.item.campaign_id:
-                self._complain(draft)
-        return found
-
-    async def _create(self, transaction: Transaction, wanted: set[str], unknown: Sequence[str]) -> None:
-        currency = await workspaces.currency(transaction)
-        plain = {"status": CampaignStatus.ACTIVE, "currency": currency, "created_by": "import"}
-        rows = [{"key": key, "name": key, **plain} for key in unknown if key in wanted]
-        await campaigns.create_missing(transaction, rows)
-
-    def _complain(self, draft: Draft) -> None:
-        """A draft without a campaign: a problem, unless it has one there or would have got the campaign made."""
-        known = any(problem.field == (mapping.CAMPAIGN,) for problem in draft.problems)
-        if not known and not self._job.create_campaigns:
-            unknown = invalid(f"No campaign has the key {draft.campaign!r}.", mapping.CAMPAIGN)
-            draft.problems = [*draft.problems, unknown]
 
 
 def _counts(row: Any) -> Counts:

@@ -1,4 +1,4 @@
-"""From what a file says to a value of an impression. Each parser raises ValueError with a message for the user."""
+"""From what a file says to a value of a field. Each parser raises ValueError with a message for the user."""
 
 import re
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from jobs.imports.errors import ImportFailedError
 
@@ -15,6 +17,8 @@ _YES = frozenset({"true", "t", "yes", "y", "1"})
 _NO = frozenset({"false", "f", "no", "n", "0"})
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
+_NO_TIME = "This is not a time as RFC 3339 writes it, nor seconds or milliseconds since 1970."
 _FIRST_MILLISECONDS = 10**11  # as seconds this is the year 5138, as milliseconds 1973
 
 
@@ -56,6 +60,14 @@ def amount(raw: Any) -> Decimal:
         raise ValueError("This must be a decimal number.") from None
 
 
+def json_text(raw: Any) -> Any:
+    """What a text of JSON holds."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise ValueError("This is not JSON.") from None
+
+
 def moment(zone: tzinfo | None) -> Parser:
     """A parser of times: ISO 8601, or seconds or milliseconds since 1970 where all are digits.
 
@@ -63,6 +75,8 @@ def moment(zone: tzinfo | None) -> Parser:
     """
 
     def parse(raw: Any) -> datetime:
+        if type(raw) is int and raw >= 0:  # a boolean is no time
+            return _since_1970(raw)
         at = _moment(raw if isinstance(raw, str) else str(raw))
         if at.tzinfo is not None:
             return at
@@ -76,12 +90,17 @@ def moment(zone: tzinfo | None) -> Parser:
 def _moment(written: str) -> datetime:
     try:
         if written.isdecimal() and written.isascii():
-            number = int(written)
-            unit = timedelta(milliseconds=1) if number >= _FIRST_MILLISECONDS else timedelta(seconds=1)
-            return _EPOCH + number * unit
+            return _since_1970(int(written))
         return datetime.fromisoformat(written.strip())
-    except (ValueError, OverflowError):
-        raise ValueError("This is not a time as RFC 3339 writes it, nor seconds or milliseconds since 1970.") from None
+    except ValueError:
+        raise ValueError(_NO_TIME) from None
+
+
+def _since_1970(number: int) -> datetime:
+    try:
+        return _EPOCH + number * (_MILLISECOND if number >= _FIRST_MILLISECONDS else _SECOND)
+    except OverflowError:
+        raise ValueError(_NO_TIME) from None
 
 
 def time_zone(name: str) -> ZoneInfo:

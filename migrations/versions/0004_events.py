@@ -23,8 +23,9 @@ EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
 OF_CAMPAIGN = f"campaign_id = {tenancy.GRANTED}"
 # Under the policy of campaign_channels: those of the client's own campaigns.
 OF_CHANNEL = "id = ANY (ARRAY(SELECT on_channel.channel_id FROM campaign_channels on_channel))"
-PARTNERS: Mapping[str, tuple[str, str] | None] = {
-    "audiences": None,
+PARTNERS: Mapping[str, tuple[str, str]] = {
+    # Nothing says which audiences are of their campaigns: to them there are none, and to name one is no offence.
+    "audiences": ("SELECT", "false"),
     "channels": ("SELECT", OF_CHANNEL),
     "campaign_channels": ("SELECT, INSERT", OF_CAMPAIGN),
     "events": (EVERYTHING, OF_CAMPAIGN),
@@ -262,10 +263,8 @@ def upgrade() -> None:
         postgresql_include=["user_id"],
     )
 
-    for table, opened in PARTNERS.items():
-        for statement in tenancy.protect(table):
-            op.execute(statement)
-        for statement in tenancy.open_to_partners(table, *opened) if opened else ():
+    for table, (rights, seen) in PARTNERS.items():
+        for statement in (*tenancy.protect(table), *tenancy.open_to_partners(table, rights, seen)):
             op.execute(statement)
     each_by_itself(statement for column, table in REFERENCES.items() for statement in referring(column, table))
 

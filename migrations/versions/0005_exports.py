@@ -24,6 +24,8 @@ PARTNERS = {"export_jobs": (EVERYTHING, OF_CAMPAIGN), "export_parts": ("SELECT",
 """The new tables, and what restricted API clients may do with which rows."""
 TOPICS = "topic IN ('ENGAGEMENTS', 'NUMBERS', 'EXPORTS', 'CLIENTS')"
 TOPICS_BEFORE = "topic IN ('ENGAGEMENTS', 'NUMBERS', 'CLIENTS')"
+SEQUENCES = "events_id_seq, impressions_id_seq, engagements_id_seq"
+"""Where the keys of facts stand: what bounds an export."""
 ENTRY_BEFORE = f"topic IN ('ENGAGEMENTS', 'NUMBERS') AND key = {tenancy.GRANTED}"
 ENTRY = f"({ENTRY_BEFORE} OR topic = 'EXPORTS' AND key = ANY (ARRAY(SELECT export_jobs.id FROM export_jobs)))"  # noqa: S608
 
@@ -44,6 +46,7 @@ def upgrade() -> None:
         sa.Column("window_to", sa.DateTime(timezone=True), nullable=True),
         sa.Column("upto_id", sa.BigInteger(), nullable=False),
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.Column("rows_done", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("rows_total", sa.BigInteger(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
@@ -107,6 +110,7 @@ def upgrade() -> None:
     for table, (rights, seen) in PARTNERS.items():
         for statement in (*tenancy.protect(table), *tenancy.open_to_partners(table, rights, seen)):
             op.execute(statement)
+    op.execute(f"GRANT SELECT ON SEQUENCE {SEQUENCES} TO {', '.join(tenancy.ROLES)}")
     topics(TOPICS, ENTRY)
     queue.install(op.get_bind())
 
@@ -125,5 +129,6 @@ def downgrade() -> None:
     queue.uninstall(op.get_bind())
     op.execute("DELETE FROM outbox WHERE topic = 'EXPORTS'")
     topics(TOPICS_BEFORE, ENTRY_BEFORE)
+    op.execute(f"REVOKE SELECT ON SEQUENCE {SEQUENCES} FROM {', '.join(tenancy.ROLES)}")  # noqa: S608 - names
     for table in reversed(list(PARTNERS)):
         op.drop_table(table)

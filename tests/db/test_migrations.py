@@ -98,7 +98,7 @@ async def test_restricted_clients_cannot_name_what_is_not_theirs(database_url: s
     closed = """SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
       AND NOT has_table_privilege('groundswell_partner', oid, 'SELECT, INSERT, UPDATE, DELETE') ORDER BY 1"""
     assert await ask(database_url, closed) == [
-        [("alembic_version",), ("api_clients",), ("audiences",), ("import_runs",), ("import_waiting",)]
+        [("alembic_version",), ("api_clients",), ("import_runs",), ("import_waiting",)]
     ]
 
 

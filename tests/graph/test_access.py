@@ -9,6 +9,7 @@ from graphql import GraphQLNonNull, get_named_type, is_enum_type, is_input_objec
 
 from graph.access import ANY, REQUIRED, Scope
 from graph.cli import ScopeName
+from graph.ids import encode
 from graph.schema import schema
 from tests.api import Api, token
 from tests.facts import create_campaign
@@ -20,26 +21,31 @@ ROOT_FIELDS = {
 }
 
 
-def example(kind: Any) -> str:
-    """A value of an input type with nothing but what must be given."""
+ABOUT = {"Query.exportJob": "ExportJob", "Query.channel": "Channel"}
+"""Of what type the ids of a root field are, where they are not of campaigns."""
+
+
+def example(kind: Any, about: str) -> str:
+    """A value of an input type with nothing but what must be given. ``about``: of which type its ids are."""
     if isinstance(kind, GraphQLNonNull):
-        return example(kind.of_type)
+        return example(kind.of_type, about)
     if is_list_type(kind):
         return "[]"
     if is_input_object_type(kind):
         required = [(n, f.type) for n, f in kind.fields.items() if isinstance(f.type, GraphQLNonNull)]
-        return "{" + ", ".join(f"{name}: {example(of)}" for name, of in required) + "}"
+        return "{" + ", ".join(f"{name}: {example(of, about)}" for name, of in required) + "}"
     if is_enum_type(kind):
         return str(next(iter(kind.values)))
     assert is_scalar_type(kind)
-    return '"Q2FtcGFpZ246MQ=="'
+    return f'"{encode(about, 1)}"'
 
 
 def call(coordinate: str) -> str:
     """An operation with only this root field."""
     kind, name = coordinate.split(".")
     field = ROOT_FIELDS[coordinate]
-    required = [f"{n}: {example(a.type)}" for n, a in field.args.items() if isinstance(a.type, GraphQLNonNull)]
+    needed = [(n, a.type) for n, a in field.args.items() if isinstance(a.type, GraphQLNonNull)]
+    required = [f"{name}: {example(of, ABOUT.get(coordinate, 'Campaign'))}" for name, of in needed]
     arguments = f"({', '.join(required)})" if required else ""
     selection = "{ __typename }" if hasattr(get_named_type(field.type), "fields") else ""
     return f"{kind.lower()} {{ {name}{arguments} {selection} }}"

@@ -11,7 +11,20 @@ from db.engine import Database
 from graph.ids import encode
 from graph.schema import schema
 from tests.api import Api, token
-from tests.facts import at, comment, create_campaign, react, record, share
+from tests.facts import (
+    add_channel,
+    at,
+    comment,
+    create_audience,
+    create_campaign,
+    create_channel,
+    event,
+    react,
+    record,
+    record_events,
+    share,
+    start_export,
+)
 
 
 def _engage(field: str, values: str) -> str:
@@ -50,7 +63,44 @@ PLACES = {
     "ImpressionUpdateInput.id": "mutation ($id: ID!) { updateImpressions(input: {updates: [{id: $id, clickedAt: "
     '"2026-03-01T00:00:00Z"}]}) { accepted rejected { code message field } } }',
 }
+PLACES |= {
+    "Query.exportJob(id:)": "query ($id: ID!) { exportJob(id: $id) { id rowsDone parts { rows url } manifestUrl } }",
+    "Query.exportJobs(campaignId:)": "query ($id: ID!) { exportJobs(campaignId: $id) { totalCount nodes { id } } }",
+    "StartExportInput.campaignId": "mutation ($id: ID!) { startExport(input: {campaignId: $id, dataset: EVENTS, "
+    'format: CSV, key: "theirs"}) { exportJob { id } userErrors { code message field } } }',
+    "CancelExportInput.id": "mutation ($id: ID!) { cancelExport(input: {id: $id}) "
+    "{ exportJob { id } userErrors { code message field } } }",
+}
+
+
+def _event(values: str) -> str:
+    mine = ", $mine: ID!" if "$mine" in values else ""
+    return (
+        f'mutation ($id: ID!{mine}) {{ recordEvents(input: {{events: [{{key: "x", type: CLICK, {values}, '
+        'occurredAt: "2026-03-01T00:00:00Z"}]}) { accepted rejected { code message field } } }'
+    )
+
+
+PLACES |= {
+    "Query.channel(id:)": "query ($id: ID!) { channel(id: $id) { id name metrics { clicks } } }",
+    "CampaignFilter.channelId": "query ($id: ID!) { campaigns(filter: {channelId: $id}) { totalCount nodes { id } } }",
+    "EventFilter.channelId": "query ($id: ID!) { campaigns { nodes { events(filter: {channelId: $id}) { totalCount } } } }",
+    "EventFilter.audienceId": "query ($id: ID!) { campaigns { nodes { events(filter: {audienceId: $id}) { totalCount } } } }",
+    "AddCampaignChannelInput.campaignId": "mutation ($id: ID!) { addCampaignChannel(input: {campaignId: $id, "
+    'channelId: "Q2hhbm5lbDo5OTk5OTk="}) { campaignChannel { id } userErrors { code message field } } }',
+    "AddCampaignChannelInput.channelId": "mutation ($id: ID!, $mine: ID!) { addCampaignChannel(input: {campaignId: $mine, "
+    "channelId: $id}) { campaignChannel { id } userErrors { code message field } } }",
+    "EventInput.campaignId": _event("campaignId: $id"),
+    "EventInput.channelId": _event("campaignId: $mine, channelId: $id"),
+    "EventInput.audienceId": _event("campaignId: $mine, audienceId: $id"),
+    "ImpressionInput.channelId": "mutation ($id: ID!, $mine: ID!) { recordImpressions(input: {campaignId: $mine, impressions: "
+    '[{key: "x", channelId: $id}]}) { accepted rejected { code message field } } }',
+    "ImpressionInput.audienceId": "mutation ($id: ID!, $mine: ID!) { recordImpressions(input: {campaignId: $mine, impressions: "
+    '[{key: "x", audienceId: $id}]}) { accepted rejected { code message field } } }',
+    "DiscardDeadLettersInput.ids": "mutation ($id: ID!) { discardDeadLetters(input: {ids: [$id]}) { discarded } }",
+}
 STREAMS = {
+    "Subscription.exportJob(id:)": "subscription ($id: ID!) { exportJob(id: $id) { status } }",
     "Subscription.engagements(campaignIds:)": "subscription ($id: ID!) { engagements(campaignIds: [$id]) { cursor } }",
     "Subscription.campaignMetrics(campaignId:)": "subscription ($id: ID!) { campaignMetrics(campaignId: $id) { at } }",
 }
@@ -61,9 +111,56 @@ PLACES |= {
     "{ apiClient { id } userErrors { code message field } } }",
 }
 KINDS = {
-    "Query.node(id:)": ("Campaign", "Brand", "Impression", "Workspace", "Reaction", "Share", "Comment", "ApiClient"),
-    "Query.nodes(ids:)": ("Campaign", "Brand", "Impression", "Workspace", "Reaction", "Share", "Comment", "ApiClient"),
+    "Query.node(id:)": (
+        "Campaign",
+        "Brand",
+        "Impression",
+        "Workspace",
+        "Reaction",
+        "Share",
+        "Comment",
+        "ApiClient",
+        "ExportJob",
+        "Channel",
+        "Audience",
+        "CampaignChannel",
+        "Event",
+        "DeadLetter",
+    ),
+    "Query.nodes(ids:)": (
+        "Campaign",
+        "Brand",
+        "Impression",
+        "Workspace",
+        "Reaction",
+        "Share",
+        "Comment",
+        "ApiClient",
+        "ExportJob",
+        "Channel",
+        "Audience",
+        "CampaignChannel",
+        "Event",
+        "DeadLetter",
+    ),
+    "Query.channel(id:)": ("Channel",),
+    "CampaignFilter.channelId": ("Channel",),
+    "EventFilter.channelId": ("Channel",),
+    "EventFilter.audienceId": ("Audience",),
+    "AddCampaignChannelInput.campaignId": ("Campaign",),
+    "AddCampaignChannelInput.channelId": ("Channel",),
+    "EventInput.campaignId": ("Campaign",),
+    "EventInput.channelId": ("Channel",),
+    "EventInput.audienceId": ("Audience",),
+    "ImpressionInput.channelId": ("Channel",),
+    "ImpressionInput.audienceId": ("Audience",),
+    "DiscardDeadLettersInput.ids": ("DeadLetter",),
     "Query.campaign(id:)": ("Campaign",),
+    "Query.exportJob(id:)": ("ExportJob",),
+    "Query.exportJobs(campaignId:)": ("Campaign",),
+    "StartExportInput.campaignId": ("Campaign",),
+    "CancelExportInput.id": ("ExportJob",),
+    "Subscription.exportJob(id:)": ("ExportJob",),
     "CampaignFilter.brandId": ("Brand",),
     "CreateCampaignInput.brandId": ("Brand",),
     "UpdateCampaignInput.id": ("Campaign",),
@@ -112,7 +209,19 @@ async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
     client = await theirs.data(
         'mutation { createApiClient(input: {name: "Theirs", scopes: [READ]}) { apiClient { id } } }'
     )
+    channel_id, audience_id = await create_channel(theirs, "Theirs"), await create_audience(theirs, "Theirs")
+    link_id = await add_channel(theirs, campaign_id, channel_id)
+    await record_events(theirs, event("theirs", campaign_id, channelId=channel_id), event("bad", "nonsense"))
+    events = await theirs.data(
+        "query ($id: ID!) { campaign(id: $id) { events { nodes { id } } } deadLetters { nodes { id } } }",
+        id=campaign_id,
+    )
     return {
+        "Channel": channel_id,
+        "Audience": audience_id,
+        "CampaignChannel": link_id,
+        "Event": events["campaign"]["events"]["nodes"][0]["id"],
+        "DeadLetter": events["deadLetters"]["nodes"][0]["id"],
         "ApiClient": client["createApiClient"]["apiClient"]["id"],
         "Campaign": campaign_id,
         "Brand": brand["createBrand"]["brand"]["id"],
@@ -121,6 +230,7 @@ async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
         "Reaction": (await react(theirs, campaign_id, "u"))["reaction"]["id"],
         "Share": (await share(theirs, campaign_id, "u", key="theirs"))["share"]["id"],
         "Comment": await comment(theirs, campaign_id, "u", "Theirs"),
+        "ExportJob": await start_export(theirs, campaign_id, key="theirs"),
     }
 
 
@@ -133,6 +243,8 @@ MISSING = {
     "Reaction": encode("Reaction", 999999),
     "Share": encode("Share", 999999),
     "Comment": encode("Comment", 999999),
+    "ExportJob": encode("ExportJob", 999999),
+    **{kind: encode(kind, 999999) for kind in ("Channel", "Audience", "CampaignChannel", "Event", "DeadLetter")},
 }
 
 
@@ -152,9 +264,10 @@ async def test_foreign_reads_as_missing(api: Api, foreign: dict[str, str], place
 @pytest.mark.parametrize("place", sorted(STREAMS))
 async def test_what_is_foreign_is_streamed_as_missing(api: Api, foreign: dict[str, str], place: str) -> None:
     api = api.as_(token(scopes=("live",)))
-    hidden = await api.stream(STREAMS[place], id=foreign["Campaign"])
+    [kind] = KINDS.get(place, ("Campaign",))
+    hidden = await api.stream(STREAMS[place], id=foreign[kind])
     assert '"code":"NOT_FOUND"' in hidden
-    assert hidden == await api.stream(STREAMS[place], id=MISSING["Campaign"])
+    assert hidden == await api.stream(STREAMS[place], id=MISSING[kind])
 
 
 async def test_foreign_keys_are_free_and_find_nothing(api: Api, foreign: dict[str, str]) -> None:
@@ -162,6 +275,7 @@ async def test_foreign_keys_are_free_and_find_nothing(api: Api, foreign: dict[st
     campaign_id = await create_campaign(api, key="theirs")
     assert (await record(api, campaign_id, [{"key": "theirs", "occurredAt": at()}]))["accepted"] == 1
     assert (await share(api, campaign_id, "u", key="theirs"))["created"]
+    assert await start_export(api, campaign_id, key="theirs") != foreign["ExportJob"]
 
 
 ROWS = {
@@ -171,6 +285,9 @@ ROWS = {
     "impressions": 1,
     "engagements": 3,
     "campaign_engagers": 1,
+    "export_jobs": 1,
+    **dict.fromkeys(("channels", "audiences", "campaign_channels", "events", "dead_letters"), 1),
+    **dict.fromkeys(("event_totals", "event_buckets"), 1),
 }
 
 

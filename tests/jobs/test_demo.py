@@ -9,7 +9,7 @@ from sqlalchemy import text
 from db.engine import Database
 from db.queries import workspaces
 from db.queries.impressions import recording
-from jobs import demo
+from jobs import demo, demo_events
 
 _SHAPE = text("""
     SELECT (SELECT count(*) FROM brands) AS brands, (SELECT count(*) FROM campaigns) AS campaigns,
@@ -30,6 +30,15 @@ _ENGAGED = text("""
 """)
 _ENGAGED_TOTALS = text("""
     SELECT sum(likes)::int, sum(shares)::int, sum(comments)::int, sum(saves)::int, sum(bookmarks)::int FROM campaign_totals
+""")
+_REPORTED = text("""
+    SELECT count(*) FILTER (WHERE type = 'IMPRESSION') AS impressions, count(*) FILTER (WHERE type = 'CLICK') AS clicks,
+        count(*) FILTER (WHERE type = 'CONVERSION') AS conversions, sum(value_amount) AS revenue,
+        md5(string_agg(concat_ws('|', key, type, user_id, occurred_at, value_amount, value_currency, data), ',' ORDER BY key)) AS content
+    FROM events
+""")
+_REPORTED_TOTALS = text("""
+    SELECT sum(impressions)::int, sum(clicks)::int, sum(conversions)::int, sum(revenue) FROM event_totals
 """)
 _TOTALS = text("""
     SELECT sum(impressions)::int, sum(clicks)::int, sum(conversions)::int, sum(spend), sum(unique_impressions)::int,
@@ -63,6 +72,11 @@ async def test_it_is_made_once(database: Database) -> None:
     assert min(tuple(engaged)[:5]) > 20
     assert engaged.deepest >= 4
     assert engaged.content == "b06e23449307e74251052b2a165e0635"
+    reported = await ask(database, _REPORTED)
+    assert tuple(reported)[:4] == tuple(await ask(database, _REPORTED_TOTALS))
+    assert sum(tuple(reported)[:3]) == demo_events.EVENTS
+    assert min(tuple(reported)[:4]) > 20
+    assert reported.content == "9da26911d326a95c3dd3a499484badaf"
 
 
 async def test_it_survives_an_interruption_and_company(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from db.engine import Database
-from jobs.imports import mapping
+from jobs.imports import mapping, translating
 from jobs.imports.errors import ImportFailedError
 from jobs.imports.impressions import FIELDS
 from jobs.imports.run import Counts, Job, Outcome, import_file
@@ -229,3 +229,18 @@ def test_a_wrong_mapping_is_refused(option: str, message: str) -> None:
     with pytest.raises(ImportFailedError, match=f"^--map {option}: ".replace("{", r"\{")) as error:
         mapping.parse(FIELDS, [option])
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("clicked=x",), "--translate clicked=x: it must read field:value=new-value."),
+        (("clicked:x",), "--translate clicked:x: it must read field:value=new-value."),
+        (("kind:x=y",), "--translate kind:x=y: no field 'kind'. There are: key, userId,"),
+        (("clicked:x=CLICK", "clicked:x=y"), "--translate clicked:x=y: 'x' of clicked is translated twice."),
+    ],
+)
+def test_a_wrong_translation_is_refused(options: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ImportFailedError) as error:
+        translating.parse(FIELDS, options)
+    assert str(error.value).startswith(message)

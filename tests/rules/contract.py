@@ -7,23 +7,29 @@ from graphql import DocumentNode, GraphQLSchema, build_ast_schema, get_named_typ
 
 LATER_FIELDS = {
     "Campaign": {
-        "channels",
-        "eventMetrics",
-        "eventSeries",
-        "events",
         "mailings",
         "mailingMetrics",
         "spaces",
     },
-    "CampaignFilter": {"channelId"},
-    "Impression": {"channel", "audience"},
-    "ImpressionInput": {"channelId", "audienceId"},
 }
 """Fields of types that are there, which belong to later issues."""
 
 ROOTS = {
-    "Query": {"node", "nodes", "viewer", "campaign", "campaignByKey", "campaigns", "liveCursor"},
-    "Subscription": {"engagements", "campaignMetrics"},
+    "Query": {
+        "node",
+        "nodes",
+        "viewer",
+        "campaign",
+        "campaignByKey",
+        "campaigns",
+        "liveCursor",
+        "channels",
+        "audiences",
+        "topChannels",
+        "exportJob",
+        "exportJobs",
+    },
+    "Subscription": {"engagements", "campaignMetrics", "exportJob"},
     "Mutation": {
         "createBrand",
         "createCampaign",
@@ -36,6 +42,12 @@ ROOTS = {
         "addComment",
         "editComment",
         "deleteComment",
+        "createChannel",
+        "createAudience",
+        "addCampaignChannel",
+        "recordEvents",
+        "startExport",
+        "cancelExport",
         "createApiClient",
         "revokeApiClient",
     },

@@ -66,7 +66,11 @@ def _holdable(given: str | None) -> str | None:
 
 def _written(problems: Sequence[Problem]) -> str:
     told = [
-        {"code": problem.code.value, "message": problem.message, "field": [camel(name) for name in problem.field]}
+        {
+            "code": problem.code.value,
+            "message": _holdable(problem.message),
+            "field": [camel(name) for name in problem.field],
+        }
         for problem in problems
     ]
     return orjson.dumps(told).decode()

@@ -81,7 +81,9 @@ async def count_of_campaigns(reads: Reads, which: Filter, ids: Sequence[int]) ->
     """How many events each campaign has, in the order of the ids: of types and channels from the roll-up."""
     given = which.given()
     if given <= {"types", "channel_id"}:
-        statement = _count_totals(frozenset(which.types or EventType), on_channel="channel_id" in given)
+        statement = _count_totals(
+            frozenset(EventType if which.types is None else which.types), on_channel="channel_id" in given
+        )
     else:
         statement = _count(given)
     return counted(await reads.rows(statement, {"ids": ids, **which.values()}), ids)

@@ -13,12 +13,8 @@ import orjson
 from sqlalchemy import TextClause, text
 
 from db.engine import Transaction
-from db.errors import Problem, not_found
-from db.models.base import SLOTS
-from db.models.campaigns import Campaign
-from db.models.channels import Audience, Channel
 from db.models.event_items import NewEvent
-from db.queries import channels
+from db.models.event_kinds import EVENT_SLOTS
 from db.queries.events import barrier
 
 _COLUMNS = {
@@ -33,11 +29,6 @@ _COLUMNS = {
     "data": "text",
     "occurred_at": "timestamptz",
 }
-_REFERENCES: dict[str, tuple[type[Any], str]] = {
-    "campaign_id": (Campaign, "No such campaign."),
-    "channel_id": (Channel, "No such channel."),
-    "audience_id": (Audience, "No such audience."),
-}
 
 
 @dataclass(frozen=True)
@@ -50,25 +41,13 @@ class Outcome:
     """The keys of those that were new, if they were asked for."""
 
 
-async def strangers(transaction: Transaction, items: Sequence[NewEvent]) -> dict[int, list[Problem]]:
-    """By position, what is wrong with the items whose campaign, channel or audience is not there."""
-    wrong: dict[int, list[Problem]] = {}
-    for name, (model, message) in _REFERENCES.items():
-        named = {getattr(item, name) for item in items} - {None}
-        missing = named - await channels.known(transaction, model, named)
-        for index, item in enumerate(items) if missing else ():
-            if getattr(item, name) in missing:
-                wrong.setdefault(index, []).append(not_found(message, name))
-    return wrong
-
-
 async def record(transaction: Transaction, items: Sequence[NewEvent], *, want_keys: bool = False) -> Outcome:
     """Inserts what is new and adds it to the roll-ups. The items are valid, and what they refer to is there."""
     if not items:
         return Outcome(0, 0)
     await barrier.hold(transaction, {item.campaign_id for item in items})
     filled = _filled(items)
-    slot = await transaction.server_pid() % SLOTS
+    slot = await transaction.server_pid() % EVENT_SLOTS
     values = {**filled, "workspace": transaction.workspace_id, "slot": slot}
     found = await transaction.row(_recording(tuple(filled), want_keys=want_keys), values)
     accepted = int(found.accepted)

@@ -20,6 +20,8 @@ NEEDS: dict[str, tuple[Any, ...]] = {
     "ip_address": (func.host(Impression.ip_address, type_=Text).label("ip_address"),),
     "campaign": (Impression.campaign_id,),
     "brand": (Impression.brand_id,),
+    "channel": (Impression.channel_id,),
+    "audience": (Impression.audience_id,),
     "actor": (Impression.user_id, Impression.profile_id, Impression.profile_type),
 }
 Given = tuple[tuple[str, bool | None], ...]

@@ -10,7 +10,7 @@ from sqlalchemy import TextClause, text
 
 from db.engine import Transaction
 from db.models.impression_items import ImpressionState, NewImpression
-from db.queries import campaigns, rollups
+from db.queries import campaigns, channels, rollups
 from db.queries.impressions.counting import counters
 from db.queries.live import outbox
 
@@ -20,6 +20,8 @@ _ROUNDS = 50
 _COLUMNS = {
     "campaign_id": "bigint",
     "brand_id": "bigint",
+    "channel_id": "bigint",
+    "audience_id": "bigint",
     "key": "text",
     "user_id": "text",
     "profile_id": "text",
@@ -55,7 +57,7 @@ async def record(transaction: Transaction, items: Sequence[NewImpression]) -> Ou
     """Inserts what is new and adds it to the roll-ups. The items are valid and their campaigns exist.
 
     Fills in what the items leave open: brand, the rate of a charge, whether an impression is unique.
-    Locks are taken in one order by everybody (campaigns, users, keys, roll-ups, each sorted), so writers do not
+    Locks are taken in one order by everybody (campaigns, users, keys, channels, roll-ups, each sorted), so writers do not
     deadlock.
     """
     first = {item.key: item for item in reversed(items)}
@@ -87,6 +89,7 @@ async def _insert_fresh(transaction: Transaction, items: Mapping[str, NewImpress
         unique = await _mark_unique(transaction, fresh, deltas)
         lost = await _insert(transaction, fresh, unique)
         if not lost:
+            await channels.link(transaction, {(i.campaign_id, i.channel_id) for i in fresh if i.channel_id is not None})
             _count(deltas, fresh, unique)
             return deltas
         # Some keys are known, or somebody recorded them meanwhile. What was claimed for them must not stand.

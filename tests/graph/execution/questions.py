@@ -11,11 +11,17 @@ from tests.graph.execution.documents import Documents
 
 DISCOVERY = """{
   viewer { workspace { id brands { edges { cursor node { id } } } apiClients { edges { cursor node { id } } } } }
+  channels { edges { cursor node { id } } }
+  audiences { edges { cursor node { id } } }
+  deadLetters { edges { cursor node { id } } }
+  exportJobs { edges { cursor node { id } } }
   campaigns(first: 8, filter: { status: [ACTIVE, COMPLETED] }) { edges { cursor node {
     id key
     impressions(first: 3) { edges { cursor node { id } } }
     engagements(first: 3) { edges { cursor node { id } } }
     comments(first: 3, orderBy: MOST_REPLIES) { edges { cursor node { id replies { edges { cursor node { id } } } } } }
+    channels(first: 3) { edges { cursor node { id } } }
+    events(first: 3) { edges { cursor node { id key } } }
     engagers(first: 3, didAll: [CLICKED]) { edges { cursor node { engagements } } }
   } } }
 }"""
@@ -44,10 +50,17 @@ _VALUES: Mapping[str, Sequence[str]] = {
         "$filter",
         *(f"{{window: {window}}}" for window in _WINDOWS),
     ),
+    "EventFilter": (
+        "null",
+        "{types: [CLICK]}",
+        '{types: [IMPRESSION, CONVERSION], window: {to: "2026-03-09T23:00:00Z"}}',
+        *(f"{{window: {window}}}" for window in _WINDOWS),
+    ),
     "CampaignOrder": ("NEWEST", "OLDEST", "NAME", "STARTS_ON", "null"),
     "CommentOrder": ("NEWEST", "OLDEST", "MOST_REPLIES", "null"),
     "EngagementType": ("[LIKE]", "[SHARE, COMMENT]", "null", "$types"),
     "AudienceAction": ("[CLICKED]", "[LIKED]", "[VIEWED, COMMENTED]"),
+    "JobStatus": ("[QUEUED]", "[RUNNING, FAILED]", "[]", "null"),
     "TimeWindow": (*_WINDOWS, "$window"),
     "TimeBucket": ("WEEK", "MONTH", "DAY"),
 }
@@ -126,8 +139,8 @@ class Questions(Documents):
         if argument == "ids":
             return json.dumps(self._rng.choices(self._found.ids, k=self._rng.randrange(4)))
         if kind == "ID":
-            campaigns = [one for one in self._found.ids if one.startswith("Q2FtcGFpZ246")]
-            return json.dumps(self._rng.choice(campaigns if field == "campaign" else self._found.ids))
+            wanted = _NAMED.get(field if argument == "id" else argument, "")
+            return json.dumps(self._rng.choice([one for one in self._found.ids if one.startswith(wanted)]))
         if kind == "String":
             return json.dumps(self._rng.choice(self._found.keys if argument == "key" else self._found.cursors[field]))
         return self._rng.choice(_VALUES[kind])
@@ -141,6 +154,13 @@ class Questions(Documents):
         return f"{{ {beside[0]} {self._rng.choice(('', 'rows: '))}nodes {self._condition()}{rows} {beside[1]} }}"
 
 
+_NAMED = {
+    "campaign": "Q2FtcGFpZ246",
+    "campaignId": "Q2FtcGFpZ246",
+    "exportJob": "RXhwb3J0Sm9i",
+    "channel": "Q2hhbm5lbD",
+}
+"""How the ids begin of what a field or an argument is about."""
 _CHANCES = {"first": 0.9, "last": 0.1, "after": 0.15, "before": 0.1}
 _BEFORE = ("totalCount", "t: __typename", "pageInfo { hasNextPage endCursor }", "... on Node { id }")
 _BEHIND = ("count: totalCount", "edges { cursor }", "pageInfo { hasPreviousPage }", "nodes { __typename }")

@@ -1,0 +1,1 @@
+"""Exports: ``asking`` starts and cancels them, ``reading`` finds them and their files, ``working`` is what a worker does."""

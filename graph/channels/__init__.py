@@ -1,0 +1,1 @@
+"""Channels, audiences, and campaigns on channels: ``types``, ``queries``, ``mutations``."""

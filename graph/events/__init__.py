@@ -1,0 +1,1 @@
+"""Events: ``types``, ``metrics``, ``filters``, ``mutations`` that record them, and ``dead_letters``."""

@@ -1,0 +1,1 @@
+"""Exports: a campaign's facts in files."""

@@ -1,0 +1,149 @@
+"""The worker: takes jobs out of the queue and does them, as one of any number of processes on a database."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.errors import RetryRequested
+from pgqueuer.models import Job, Schedule
+
+from db import queue
+from db.engine import Database, is_unavailable
+from db.queries.events import dead_letters
+from db.queries.exports import working
+from db.queries.exports.asking import ENTRYPOINT
+from jobs.exports.run import Again, Options, export
+from jobs.objects import Objects
+
+log = structlog.get_logger("groundswell.worker")
+
+AT_ONCE = 2
+"""Jobs that one process does together."""
+GRACE_SECONDS = 8.0
+"""How long running jobs may take to stop where they are."""
+KEEP = timedelta(days=30)
+"""How long dead letters are kept after they came last, and the queue's own log."""
+_PAUSE = 1.0
+"""Seconds until the queue's connection is made anew after it was lost."""
+_LOOK_EVERY = 60.0
+"""Seconds between two looks for jobs that the queue has lost."""
+_LONGEST_WAIT = timedelta(seconds=1)
+"""Between two looks into the queue. New jobs are told of; those that are given back, and those of dead workers, are not."""
+_EVERY_NIGHT = "17 3 * * *"
+
+
+class Worker:
+    """Runs until it is stopped or cancelled; goes on by itself after a lost connection.
+
+    ``url`` is where it may listen and hold a connection. ``heartbeat``: for how long a worker may be silent before others
+    take its jobs over. What stops it in the middle of a job gives the job back at once.
+    """
+
+    def __init__(
+        self, url: str, database: Database, objects: Objects, heartbeat: timedelta, options: Options | None = None
+    ) -> None:
+        self._url = url
+        self._database = database
+        self._objects = objects
+        self._heartbeat = heartbeat
+        self._options = options or Options()
+        self._stopping = asyncio.Event()
+        self._halt: Callable[[], None] = lambda: None
+
+    def stop(self) -> None:
+        """Ends ``run`` soon: running jobs stop where they are, and are given back."""
+        self._stopping.set()
+        self._halt()
+
+    async def run(self) -> None:
+        """Works. Stops in the same way when it is cancelled."""
+        work = asyncio.create_task(self._work())
+        try:
+            await asyncio.shield(work)
+        finally:
+            self.stop()
+            await asyncio.wait((work,), timeout=GRACE_SECONDS)
+            work.cancel()
+
+    async def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._take()
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.exception("background work failed; trying again")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE):
+                    await self._stopping.wait()
+
+    async def _take(self) -> None:
+        """Takes jobs for as long as the connection holds."""
+        halted = asyncio.Event()
+        async with queue.worker(self._url, "groundswell worker", halted.set) as queuer:
+
+            def halt() -> None:
+                queuer.shutdown.set()  # first: what is given back is not to be taken again
+                halted.set()
+
+            self._halt = halt
+            if self._stopping.is_set():
+                return
+            self._register(queuer, halted)
+            looking = asyncio.create_task(self._look(halted, halt))
+            try:
+                await queuer.run(
+                    dequeue_timeout=min(self._heartbeat / 2, _LONGEST_WAIT),
+                    batch_size=1,
+                    max_concurrent_tasks=AT_ONCE,
+                    heartbeat_timeout=self._heartbeat,
+                    shutdown_on_listener_failure=True,
+                )
+            finally:
+                halt()
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+
+    def _register(self, queuer: PgQueuer, halted: asyncio.Event) -> None:
+        @queuer.entrypoint(ENTRYPOINT)
+        async def _export(job: Job) -> None:
+            given = orjson.loads(job.payload or b"{}")
+            try:
+                await export(self._database, self._objects, given["workspace"], given["export"], halted, self._options)
+            except Again as again:
+                raise RetryRequested(again.delay, str(again)) from None
+
+        @queuer.schedule("tidy", _EVERY_NIGHT)
+        async def _tidy(_schedule: Schedule) -> None:
+            await tidy(self._database, datetime.now(UTC) - KEEP)
+
+    async def _look(self, halted: asyncio.Event, halt: Callable[[], None]) -> None:
+        """Puts jobs back that are not finished and that the queue does not know, now and again; halts once it is told."""
+        while not halted.is_set():
+            try:
+                await put_back(self._database)
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.exception("unfinished jobs could not be looked for")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await halted.wait()
+        halt()  # the connection is lost: whoever waits for it is told
+
+
+async def put_back(database: Database) -> None:
+    """Puts all unfinished jobs in the queue. What is there already is left alone, and so is what runs."""
+    async with database.everywhere() as transaction:
+        for row in await working.unfinished(transaction):
+            await queue.enqueue(transaction, ENTRYPOINT, {"workspace": row.workspace_id, "export": row.id})
+
+
+async def tidy(database: Database, before: datetime) -> None:
+    """Removes what nobody needs any more: dead letters that came last before then, and what the queue wrote down."""
+    gone = await dead_letters.sweep(database, before)
+    await queue.sweep(database, before)
+    if gone:
+        log.info("old dead letters were removed", letters=gone)
