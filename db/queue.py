@@ -33,9 +33,14 @@ def _queries(driver: Driver) -> Queries:
 
 def install(connection: Connection) -> None:
     """Makes the queue, in a migration's transaction. Whoever may write data may put jobs in; only the system takes them."""
+    made = QueryBuilderEnvironment(SETTINGS).build_install_query()
+    _run(connection, "; ".join([made.rstrip().rstrip(";"), *_grants()]))
+
+
+def _grants() -> list[str]:
     names = SETTINGS.qualified
     writers = f"{tenancy.APP_ROLE}, {tenancy.PARTNER_ROLE}"
-    grants = [
+    return [
         f"GRANT USAGE ON SCHEMA {SCHEMA} TO {', '.join(tenancy.ROLES)}",
         f"GRANT ALL ON ALL TABLES IN SCHEMA {SCHEMA} TO {tenancy.SYSTEM_ROLE}",
         f"GRANT ALL ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {tenancy.SYSTEM_ROLE}",
@@ -44,8 +49,6 @@ def install(connection: Connection) -> None:
         f"GRANT SELECT (id, entrypoint, priority, dedupe_key, status) ON {names.queue_table} TO {writers}",
         f"GRANT USAGE ON SEQUENCE {names.queue_table}_id_seq TO {writers}",
     ]
-    made = QueryBuilderEnvironment(SETTINGS).build_install_query()
-    _run(connection, "; ".join([made.rstrip().rstrip(";"), *grants]))
 
 
 def uninstall(connection: Connection) -> None:
@@ -64,6 +67,7 @@ async def settle(driver: Any) -> None:
     queries = _queries(AsyncpgDriver(driver))
     if (await queries.plan_upgrade()).statements:
         await queries.apply_upgrade()
+        await driver.execute("; ".join(_grants()))
 
 
 class _Within(AsyncpgDriver):

@@ -93,8 +93,18 @@ async def contents(database: Database, objects: Objects, workspace: int, job: in
     return found
 
 
+async def manifest_path(objects: Objects, workspace: int, job: int) -> str:
+    """Where the only manifest of a job is."""
+    [path] = [one for one in await objects.listed(f"exports/{workspace}/{job}") if "/manifest-" in one]
+    return path
+
+
 async def manifest_of(objects: Objects, workspace: int, job: int) -> Any:
-    return orjson.loads(await objects.read(f"exports/{workspace}/{job}/manifest.json"))
+    """What the manifest of a job says; it is named by its hash."""
+    path = await manifest_path(objects, workspace, job)
+    content = await objects.read(path)
+    assert path.endswith(f"/manifest-{hashlib.sha256(content).hexdigest()[:12]}.json")
+    return orjson.loads(content)
 
 
 def rows(parts: Sequence[bytes]) -> list[dict[str, Any]]:

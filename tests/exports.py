@@ -16,8 +16,8 @@ from graph.ids import key_of
 _FINAL = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED)
 _JOB = text(
     "INSERT INTO export_jobs (workspace_id, campaign_id, dataset, format, status, upto_id, rows_done, rows_total, error_message, "
-    "created_by, started_at, finished_at) VALUES (:workspace, :campaign, 'EVENTS', :format, :status, 0, :done, :total, :error, "
-    "'ada', now(), CASE WHEN :ended THEN now() END) RETURNING id"
+    "manifest_path, created_by, started_at, finished_at) VALUES (:workspace, :campaign, 'EVENTS', :format, :status, 0, :done, :total, :error, "
+    ":manifest, 'ada', now(), CASE WHEN :ended THEN now() END) RETURNING id"
 )
 _PART = text(
     "INSERT INTO export_parts (workspace_id, export_job_id, index, path, rows, size_bytes, sha256, last_at, last_id) "
@@ -43,6 +43,7 @@ async def put_job(
         "total": len(contents),
         "error": "The disk is full." if status == JobStatus.FAILED else None,
         "ended": status in _FINAL,
+        "manifest": f"exports/{workspace_id}/manifest.json" if status == JobStatus.SUCCEEDED else None,
     }
     async with database.write(workspace_id) as transaction:
         job_id = int(await transaction.scalar(_JOB, values))
@@ -76,7 +77,8 @@ async def set_status(database: Database, workspace_id: int, job_id: int, values:
     """Changes a job as a worker does, and tells of it."""
     assignments = ", ".join(f"{name} = :{name}" for name in values)
     ended = ", finished_at = now()" if values.get("status") in _FINAL else ""
-    statement = text(f"UPDATE export_jobs SET {assignments}{ended} WHERE id = :id")
+    listed = ", manifest_path = 'exports/manifest.json'" if values.get("status") == JobStatus.SUCCEEDED else ""
+    statement = text(f"UPDATE export_jobs SET {assignments}{ended}{listed} WHERE id = :id")
     async with database.write(workspace_id) as transaction:
         await transaction.run(statement, {**values, "id": job_id})
         await outbox.append(transaction, [outbox.Change(Topic.EXPORTS, job_id, ChangeKind.CHANGED)])

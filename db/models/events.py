@@ -13,7 +13,7 @@ from sqlalchemy import (
     SmallInteger,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import SLOTS, Base, Key, Recorded, Reference, Timestamp, WorkspaceKey, amount_in_bounds, one_of
@@ -51,7 +51,8 @@ class Event(Base):
     user_id: Mapped[str | None]
     value_amount: Mapped[Decimal | None]
     value_currency: Mapped[str | None]
-    data: Mapped[Any | None] = mapped_column(JSONB)
+    data: Mapped[Any | None] = mapped_column(JSON)
+    """As it came, and as long: as JSONB, 1e308 would be three hundred digits."""
     occurred_at: Mapped[datetime]
     created_at: Mapped[Recorded]
 

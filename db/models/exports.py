@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Key, Recorded, Reference, Timestamp, WorkspaceKey, one_of
@@ -35,7 +35,7 @@ class JobStatus(StrEnum):
 
 
 class ExportJob(Base):
-    """One export. ``upto_id`` is what it has of a snapshot: the last fact of the campaign when it was asked for."""
+    """One export. ``upto_id`` is what it has of a snapshot: no fact that was recorded later has an id up to that."""
 
     __tablename__ = "export_jobs"
     __table_args__ = (
@@ -43,6 +43,8 @@ class ExportJob(Base):
         UniqueConstraint("workspace_id", "key"),
         CheckConstraint("length(key) BETWEEN 1 AND 200", name="key"),
         CheckConstraint("length(client_id) BETWEEN 1 AND 200", name="client_id"),
+        ForeignKeyConstraint(["workspace_id", "api_client_id"], ["api_clients.workspace_id", "api_clients.id"]),
+        CheckConstraint("(status = 'SUCCEEDED') = (manifest_path IS NOT NULL)", name="manifest_path"),
         CheckConstraint(one_of("dataset", ExportDataset), name="dataset"),
         CheckConstraint(one_of("format", ExportFormat), name="format"),
         CheckConstraint(one_of("status", JobStatus), name="status"),
@@ -51,6 +53,7 @@ class ExportJob(Base):
         ),
         CheckConstraint("(status = 'FAILED') = (error_message IS NOT NULL)", name="error_message"),
         CheckConstraint("rows_done >= 0 AND rows_done <= rows_total", name="rows_done"),
+        Index("export_jobs_unfinished_idx", "workspace_id", "id", postgresql_where=text("finished_at IS NULL")),
         Index("export_jobs_newest_idx", "workspace_id", "created_at", "id"),
         Index("export_jobs_campaign_idx", "workspace_id", "campaign_id", "created_at", "id"),
     )
@@ -75,7 +78,11 @@ class ExportJob(Base):
     rows_total: Mapped[int | None]
     """Null until a worker has counted them."""
     error_message: Mapped[str | None]
+    manifest_path: Mapped[str | None]
+    """In the object store."""
     created_by: Mapped[str]
+    api_client_id: Mapped[Reference | None]
+    """The restricted API client that asked for it: it sees no other exports, and in this one no audiences."""
     created_at: Mapped[Recorded]
     started_at: Mapped[Timestamp | None]
     finished_at: Mapped[Timestamp | None]

@@ -159,5 +159,6 @@ _LINK = text(
     "SELECT CAST(:workspace AS bigint), new.* "
     "FROM unnest(CAST(:campaign_id AS bigint[]), CAST(:channel_id AS bigint[])) AS new (campaign_id, channel_id) "
     "WHERE NOT EXISTS (SELECT FROM campaign_channels there WHERE there.workspace_id = (SELECT CAST(:workspace AS bigint)) "
-    "AND there.campaign_id = new.campaign_id AND there.channel_id = new.channel_id) ON CONFLICT DO NOTHING"
+    "AND there.campaign_id = new.campaign_id AND there.channel_id = new.channel_id) "
+    "ORDER BY new.campaign_id, new.channel_id ON CONFLICT DO NOTHING"
 )

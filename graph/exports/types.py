@@ -100,7 +100,7 @@ class ExportJob(Node):
         return await info.context.loaders.many_each(reading.parts, (fields,), [root.id for root in roots])
 
     @level_field(
-        description="A signed link to manifest.json, which lists the files, their rows and hashes, and how the facts were "
+        description="A signed link to the manifest, JSON which lists the files, their rows and hashes, and how the facts were "
         "read; good for some minutes. Null until SUCCEEDED."
     )
     async def manifest_url(roots: Roots, info: Info) -> list[str | None]:  # noqa: N805
@@ -108,11 +108,9 @@ class ExportJob(Node):
 
 
 async def _manifests(roots: Sequence[Any], info: Info) -> list[str | None]:
-    workspace_id = info.context.viewer.workspace_id
-    done = [root.id for root in roots if root.status == JobStatus.SUCCEEDED]
-    paths = [f"exports/{workspace_id}/{job_id}/manifest.json" for job_id in done]
-    links = dict(zip(done, await info.context.links.links(info.context.reads, paths), strict=True))
-    return [links.get(root.id) for root in roots]
+    paths = [root.manifest_path for root in roots if root.manifest_path is not None]
+    links = dict(zip(paths, await info.context.links.links(info.context.reads, paths), strict=True))
+    return [links.get(root.manifest_path) for root in roots]
 
 
 def job_of(info: Info, job_id: int | None) -> Any:

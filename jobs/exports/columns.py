@@ -132,14 +132,14 @@ def referred(columns: Sequence[Column], rows: Rows) -> dict[str, set[int]]:
     }
 
 
-def cells(columns: Sequence[Column], rows: Rows, campaign_id: int, names: Names) -> Cells:
-    """The rows of a chunk as cells."""
+def cells(columns: Sequence[Column], rows: Rows, campaign_id: int, names: Names, hidden: frozenset[str]) -> Cells:
+    """The rows of a chunk as cells, with nothing in the columns of ``hidden`` attributes."""
     places = {name: index for index, name in enumerate(rows.columns)}
     campaign = global_id("Campaign", campaign_id)
     found: Cells = []
     for column in columns:
-        if column.attribute == "campaign_id":
-            found.append([campaign] * len(rows))
+        if column.attribute == "campaign_id" or column.attribute in hidden:
+            found.append([None if column.attribute in hidden else campaign] * len(rows))
             continue
         place = places[column.attribute]
         values = [row[place] for row in rows]

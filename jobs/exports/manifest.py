@@ -1,5 +1,6 @@
 """The manifest: what an export holds, beside its files, for whoever checks or reads them."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,7 +12,6 @@ from db.queries.exports.working import Part
 from jobs.exports.columns import Column, Kind, global_id
 from jobs.exports.lines import CSV_RULES
 
-NAME = "manifest.json"
 _AS_OF_START = "as of the start: events are never changed, and those recorded later are not here"
 _AS_OF_CHUNK = "as of each chunk: each row is as it was when it was read, while the export ran; rows recorded after its start are not here"
 _READ = {
@@ -29,6 +29,11 @@ _SPELLED: dict[ExportFormat, dict[Kind, str]] = {
         Kind.JSON: "a text that holds JSON",
     },
 }
+
+
+def manifest_name(told: bytes) -> str:
+    """What a manifest is called: by its hash, so that no other one ever takes its place."""
+    return f"manifest-{hashlib.sha256(told).hexdigest()[:12]}.json"
 
 
 def manifest(job: Any, columns: Sequence[Column], parts: Sequence[Part]) -> bytes:

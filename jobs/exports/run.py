@@ -23,7 +23,7 @@ from db.queries.exports.facts import NAMED, Place, Which
 from db.queries.exports.working import Attempt, Part
 from db.statements import Rows
 from jobs.exports.columns import COLUMNS, cells, referred
-from jobs.exports.manifest import NAME, manifest
+from jobs.exports.manifest import manifest, manifest_name
 from jobs.exports.parts import PartFile, folder
 from jobs.objects import Objects, ObjectsError
 
@@ -146,6 +146,8 @@ class _Run:
         self._attempt = Attempt(job.id, job.attempt)
         dataset = ExportDataset(job.dataset)
         self._which = Which(dataset, job.campaign_id, job.upto_id, job.window_from, job.window_to)
+        # Restricted API clients see no audiences, nor do their files hold any.
+        self._hidden = frozenset({"audience_id"} if job.api_client_id is not None else ())
         self._columns = COLUMNS[dataset]
         self._names: dict[str, dict[int, str]] = {kind: {} for kind in NAMED}
         self._folder = folder(workspace_id, job.id)
@@ -212,11 +214,18 @@ class _Run:
             await reads.close()
 
     def _write(self, part: PartFile, rows: Rows) -> None:
-        part.write(cells(self._columns, rows, self._job.campaign_id, self._names))
+        part.write(cells(self._columns, rows, self._job.campaign_id, self._names, self._hidden))
 
     async def _aside(self, work: Callable[..., T], *args: Any) -> T:
-        """Does what keeps a processor busy beside the event loop, which answers others meanwhile."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+        """Does what keeps a processor busy beside the event loop, which answers others meanwhile.
+
+        Raises ObjectsError where the disk fails: it is counted as the store's failures are.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+        except OSError as error:
+            log.warning("a file of an export cannot be written", error=error.strerror)
+            raise ObjectsError("The disk for files that are being written is full, or failed.") from error
 
     async def _tell(self, rows: int) -> None:
         now = time.monotonic()
@@ -240,12 +249,13 @@ class _Run:
         self._parts.append(made)
 
     async def _finish(self) -> None:
-        path = f"{self._folder}/{NAME}"
-        told = BytesIO(manifest(self._job, self._columns, self._parts))
-        await self._unless_stopped(self._objects.put(path, told))
-        await self._unless_stopped(self._tidy({path, *(part.path for part in self._parts)}))
+        told = manifest(self._job, self._columns, self._parts)
+        path = f"{self._folder}/{manifest_name(told)}"
+        await self._unless_stopped(self._objects.put(path, BytesIO(told)))
         async with self._database.write(self._workspace_id) as transaction:
-            _insist(still_ours=await working.succeed(transaction, self._attempt, self.rows_done))
+            _insist(still_ours=await working.succeed(transaction, self._attempt, self.rows_done, path))
+        # Only now: before, what is not listed here may be what a later attempt has listed.
+        await self._tidy({path, *(part.path for part in self._parts)})
 
     async def _tidy(self, listed: set[str]) -> None:
         """Removes what attempts that died stored and did not list. Not worth failing for."""
@@ -278,7 +288,7 @@ class _Run:
             raise Again(min(self._options.first_delay * 2 ** (failures - 1), _LONGEST_DELAY), reason)
         else:
             await self.fail(
-                f"{reason} It was tried {failures} times. What is listed is whole; ask for another export later."
+                f"{reason} It was tried {failures} times. What is listed is whole; ask for another export later, with another key."
             )
 
     async def fail(self, message: str) -> None:

@@ -1,5 +1,6 @@
 """Rows that are events, as ad platforms report them."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -33,10 +34,11 @@ _LONGEST_SHOWN = 50
 def _type(raw: Any) -> EventType:
     found = _TYPES.get(raw) or _TYPES.get(raw.strip().upper()) if isinstance(raw, str) else None
     if found is None:
-        shown = str(raw)[:_LONGEST_SHOWN]
+        said = str(raw)
+        mended = f" --translate {shlex.quote(f'type:{said}=CLICK')} would make it one."
         raise ValueError(
-            f"{shown!r} is no type: there are IMPRESSION, CLICK and CONVERSION. "
-            f"--translate 'type:{shown}=CLICK' would make it one."
+            f"{said[:_LONGEST_SHOWN]!r} is no type: there are IMPRESSION, CLICK and CONVERSION."
+            + (mended if len(said) <= _LONGEST_SHOWN else "")
         )
     return found
 

@@ -24,7 +24,7 @@ OF_CAMPAIGN = f"campaign_id = {tenancy.GRANTED}"
 # Under the policy of campaign_channels: those of the client's own campaigns.
 OF_CHANNEL = "id = ANY (ARRAY(SELECT on_channel.channel_id FROM campaign_channels on_channel))"
 PARTNERS: Mapping[str, tuple[str, str]] = {
-    # Nothing says which audiences are of their campaigns: to them there are none, and to name one is no offence.
+    # Nothing says which audiences are of their campaigns: to them there are none, and one that they name is not found.
     "audiences": ("SELECT", "false"),
     "channels": ("SELECT", OF_CHANNEL),
     "campaign_channels": ("SELECT, INSERT", OF_CAMPAIGN),
@@ -224,7 +224,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Text(), nullable=True),
         sa.Column("value_amount", sa.Numeric(), nullable=True),
         sa.Column("value_currency", sa.Text(), nullable=True),
-        sa.Column("data", postgresql.JSONB(), nullable=True),
+        sa.Column("data", postgresql.JSON(), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("type IN ('IMPRESSION', 'CLICK', 'CONVERSION')", name=op.f("events_type_check")),

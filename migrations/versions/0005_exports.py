@@ -20,7 +20,8 @@ EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
 OF_CAMPAIGN = f"campaign_id = {tenancy.GRANTED}"
 # Under the policy of export_jobs.
 OF_JOB = "export_job_id = ANY (ARRAY(SELECT export_jobs.id FROM export_jobs))"
-PARTNERS = {"export_jobs": (EVERYTHING, OF_CAMPAIGN), "export_parts": ("SELECT", OF_JOB)}
+OF_CLIENT = f"{OF_CAMPAIGN} AND api_client_id = {tenancy.CURRENT_CLIENT}"
+PARTNERS = {"export_jobs": (EVERYTHING, OF_CLIENT), "export_parts": ("SELECT", OF_JOB)}
 """The new tables, and what restricted API clients may do with which rows."""
 TOPICS = "topic IN ('ENGAGEMENTS', 'NUMBERS', 'EXPORTS', 'CLIENTS')"
 TOPICS_BEFORE = "topic IN ('ENGAGEMENTS', 'NUMBERS', 'CLIENTS')"
@@ -50,7 +51,9 @@ def upgrade() -> None:
         sa.Column("rows_done", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("rows_total", sa.BigInteger(), nullable=True),
         sa.Column("error_message", sa.Text(), nullable=True),
+        sa.Column("manifest_path", sa.Text(), nullable=True),
         sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("api_client_id", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -60,6 +63,14 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(status IN ('SUCCEEDED', 'FAILED', 'CANCELLED')) = (finished_at IS NOT NULL)",
             name=op.f("export_jobs_finished_check"),
+        ),
+        sa.CheckConstraint(
+            "(status = 'SUCCEEDED') = (manifest_path IS NOT NULL)", name=op.f("export_jobs_manifest_path_check")
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id", "api_client_id"],
+            ["api_clients.workspace_id", "api_clients.id"],
+            name=op.f("export_jobs_workspace_id_api_client_id_fkey"),
         ),
         sa.CheckConstraint(
             "dataset IN ('EVENTS', 'IMPRESSIONS', 'ENGAGEMENTS')", name=op.f("export_jobs_dataset_check")
@@ -81,6 +92,13 @@ def upgrade() -> None:
     )
     op.create_index(
         "export_jobs_campaign_idx", "export_jobs", ["workspace_id", "campaign_id", "created_at", "id"], unique=False
+    )
+    op.create_index(
+        "export_jobs_unfinished_idx",
+        "export_jobs",
+        ["workspace_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NULL"),
     )
     op.create_index("export_jobs_newest_idx", "export_jobs", ["workspace_id", "created_at", "id"], unique=False)
     op.create_table(

@@ -287,6 +287,7 @@ async def test_gzip_is_unpacked_whatever_its_members(api: Api) -> None:
         gzip.compress(written(event("a"))) + b"more",
         gzip.compress(written(event("a")))[:-8] + b"12345678",
     ],
+    ids=["empty", "other", "cut", "more", "sum"],  # gzip writes down when it packed
 )
 async def test_broken_gzip_changes_nothing(api: Api, packed: bytes) -> None:
     response = await send(api, packed, content_encoding="gzip")
@@ -327,3 +328,12 @@ async def test_many_that_send_the_same_at_once_count_once(api: Api) -> None:
     )
     assert found == [(1000, 1000, 70, 70)]
     assert await rows(api.database, "SELECT count(*) FROM events") == [(2000,)]
+
+
+async def test_a_long_answer_leaves_out_what_is_wrong(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graph.ingest_events.report.ROOM", 100)
+    answer = await sent(api, *(event("k", occurredAt="x") for _ in range(3)))
+    assert answer[0]["errors"][0]["field"] == ["occurredAt"]
+    left_out = "The answer is too long to say what is wrong; the dead letter says it."
+    assert answer[2]["errors"] == [{"code": "INVALID", "message": left_out, "field": []}]
+    assert answer[3] == counts(rejected=3)

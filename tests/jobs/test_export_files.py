@@ -15,10 +15,11 @@ from db.models.engagement_items import NewEngagement
 from db.models.engagement_kinds import EngagementType
 from db.models.exports import ExportDataset, ExportFormat
 from db.models.impression_items import NewImpression
-from db.queries import channels
+from db.queries import channels, clients
 from db.queries.engagement import recording as engagement
 from db.queries.engagement import removing
-from db.queries.exports import facts
+from db.queries.exports import asking, facts
+from db.queries.exports.asking import Wanted
 from db.queries.impressions import recording as impressions
 from jobs.exports.columns import global_id
 from jobs.exports.run import Options
@@ -71,6 +72,22 @@ async def telling(database: Database, workspace: int, campaign: int) -> None:
 
 
 @pytest.mark.usefixtures("telling")
+async def test_a_restricted_client_s_files_hold_no_audiences(
+    database: Database, workspace: int, campaign: int, objects: Objects
+) -> None:
+    async with database.write(workspace) as transaction:
+        values = {"name": "P", "scopes": ["WRITE"], "secret_hash": b"0" * 32, "restricted": True, "created_by": "ada"}
+        client = await clients.create(transaction, values, [campaign])
+    wanted = Wanted(campaign, ExportDataset.EVENTS, ExportFormat.JSONL, None, None, client_id=None, key=None)
+    async with database.write(workspace, client) as transaction:
+        job = await asking.start(transaction, wanted, "partner")
+    await run(database, objects, workspace, job)
+    [first, _] = rows(await contents(database, objects, workspace, job))
+    assert (first["audienceId"], first["audience"]) == (None, None)
+    assert first["channel"] == "=cmd|' /C calc'!A0"
+
+
+@pytest.mark.usefixtures("telling")
 async def test_csv_to_the_byte(database: Database, workspace: int, campaign: int, objects: Objects) -> None:
     job = await ask(database, workspace, campaign, ExportFormat.CSV)
     await run(database, objects, workspace, job)
@@ -79,7 +96,7 @@ async def test_csv_to_the_byte(database: Database, workspace: int, campaign: int
         "id,key,type,campaignId,channelId,channel,audienceId,audience,userId,occurredAt,createdAt,value,currency,data\r\n"
         "RXZlbnQ6MQ==,e1,CLICK,Q2FtcGFpZ246MQ==,Q2hhbm5lbDox,'=cmd|' /C calc'!A0,QXVkaWVuY2U6MQ==,"
         '"Ünï ""x"", y","\'＠ada\nsecond",2026-03-01T12:01:00Z,2026-03-01T12:00:00Z,12.50,EUR,'  # noqa: RUF001
-        '"{""b"": {""c"": 0.1}, ""-a"": [1, null, ""é,\u2028""]}"\r\n'
+        '"{""-a"":[1,null,""é,\u2028""],""b"":{""c"":0.1}}"\r\n'
         "RXZlbnQ6Mg==,e2,CLICK,Q2FtcGFpZ246MQ==,,,,,,2026-03-01T12:02:00Z,2026-03-01T12:00:00Z,,,'-5\r\n"
     )
 
@@ -93,7 +110,7 @@ async def test_json_lines_to_the_byte(database: Database, workspace: int, campai
         '{"id":"RXZlbnQ6MQ==","key":"e1","type":"CLICK","campaignId":"Q2FtcGFpZ246MQ==","channelId":"Q2hhbm5lbDox",'
         '"channel":"=cmd|\' /C calc\'!A0","audienceId":"QXVkaWVuY2U6MQ==","audience":"Ünï \\"x\\", y",'
         '"userId":"＠ada\\nsecond","occurredAt":"2026-03-01T12:01:00Z","createdAt":"2026-03-01T12:00:00Z",'  # noqa: RUF001
-        '"value":"12.50","currency":"EUR","data":{"b": {"c": 0.1}, "-a": [1, null, "é,\u2028"]}}\n'
+        '"value":"12.50","currency":"EUR","data":{"-a":[1,null,"é,\u2028"],"b":{"c":0.1}}}\n'
         '{"id":"RXZlbnQ6Mg==","key":"e2","type":"CLICK","campaignId":"Q2FtcGFpZ246MQ==","channelId":null,"channel":null,'
         '"audienceId":null,"audience":null,"userId":null,"occurredAt":"2026-03-01T12:02:00Z",'
         '"createdAt":"2026-03-01T12:00:00Z","value":null,"currency":null,"data":-5}\n'
@@ -115,7 +132,7 @@ async def test_parquet_has_types(database: Database, workspace: int, campaign: i
     full, empty = table.to_pylist()
     assert (full["occurredAt"], full["value"]) == (NOON + timedelta(minutes=1), Decimal("12.5"))
     assert (full["channel"], full["userId"]) == ("=cmd|' /C calc'!A0", "＠ada\nsecond")  # noqa: RUF001
-    assert full["data"] == '{"b": {"c": 0.1}, "-a": [1, null, "é,\u2028"]}'
+    assert full["data"] == '{"-a":[1,null,"é,\u2028"],"b":{"c":0.1}}'
     assert {name for name, value in empty.items() if value is None} == {
         *("channelId", "channel", "audienceId", "audience", "userId", "value", "currency"),
     }

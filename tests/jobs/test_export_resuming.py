@@ -24,6 +24,7 @@ from tests.exported import (
     hashes,
     job_row,
     manifest_of,
+    manifest_path,
     parts_of,
     record,
     run,
@@ -129,7 +130,7 @@ async def test_a_killed_worker_s_export_ends_with_the_same_bytes(
     )
     listed = [part.path for part in await parts_of(database, workspace, job)]
     assert await objects.listed(f"exports/{workspace}/{job}") == sorted(
-        [*listed, f"exports/{workspace}/{job}/manifest.json"]
+        [*listed, await manifest_path(objects, workspace, job)]
     )
 
 

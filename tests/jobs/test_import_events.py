@@ -119,7 +119,7 @@ async def test_data_made_of_columns_is_json(database: Database, workspace: int, 
 
 
 NO_TYPE = (
-    "'carts' is no type: there are IMPRESSION, CLICK and CONVERSION. --translate 'type:carts=CLICK' would make it one."
+    "'carts' is no type: there are IMPRESSION, CLICK and CONVERSION. --translate type:carts=CLICK would make it one."
 )
 
 

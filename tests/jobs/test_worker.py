@@ -23,10 +23,13 @@ from tests.exported import (
     SMALL,
     ask,
     cancel,
+    contents,
     ended,
     event,
     hashes,
     job_row,
+    manifest_of,
+    manifest_path,
     parts_of,
     record,
     run,
@@ -95,8 +98,7 @@ async def test_what_is_in_the_queue_is_done(
         row = await ended(database, workspace, job)
     assert (row.status, row.attempt, row.rows_done, row.rows_total) == ("SUCCEEDED", 1, 7, 7)
     listed = [part.path for part in await parts_of(database, workspace, job)]
-    folder = f"exports/{workspace}/{job}"
-    assert await objects.listed(folder) == sorted([*listed, f"{folder}/manifest.json"])
+    assert await objects.listed(f"exports/{workspace}/{job}") == sorted([*listed, row.manifest_path])
     assert await queued(database) == []
 
 
@@ -203,7 +205,7 @@ async def test_a_store_that_stays_away_fails_the_job(
         "FAILED",
         2,
         "The object store could not be reached, or refused. It was tried 2 times. What is listed is whole; ask for another "
-        "export later.",
+        "export later, with another key.",
     )
     assert await queued(database) == []
 
@@ -255,6 +257,26 @@ async def test_only_the_last_attempt_lists_files(
     undisturbed = await ask(database, workspace, campaign)
     await run(database, objects, workspace, undisturbed)
     assert await hashes(database, workspace, job) == await hashes(database, workspace, undisturbed)
+
+
+async def test_an_attempt_that_was_overtaken_at_its_end_removes_nothing(
+    database: Database, workspace: int, job: int, proxy: Proxy, objects: Objects
+) -> None:
+    async def overtake(method: str, path: str) -> None:
+        if method == "PUT" and "manifest-" in path:
+            proxy.before = nothing
+            await run(database, objects, workspace, job)
+
+    async def nothing(_method: str, _path: str) -> None:
+        pass
+
+    proxy.before = overtake
+    await run(database, objects, workspace, job)
+    row = await job_row(database, workspace, job)
+    assert (row.status, row.attempt) == ("SUCCEEDED", 2)
+    assert len(await contents(database, objects, workspace, job)) == len(await parts_of(database, workspace, job)) > 1
+    assert (await manifest_of(objects, workspace, job))["rows"] == row.rows_done
+    assert row.manifest_path == await manifest_path(objects, workspace, job)
 
 
 async def test_what_dead_attempts_left_is_removed(

@@ -23,7 +23,7 @@ _WAIT = text(f"SELECT pg_advisory_xact_lock({_CLASS}, (CAST(:id AS bigint) % 214
 
 
 async def hold(transaction: Transaction, campaign_ids: Collection[int]) -> None:
-    """Says that events of these campaigns are recorded until the transaction ends. Comes before all other locks."""
+    """Says that events of these campaigns are recorded until the transaction ends. Comes before all locks of events and their counters."""
     await transaction.run(_HOLD, {"ids": sorted(campaign_ids)})
 
 

@@ -75,7 +75,7 @@ def _added(table: str, names: Collection[str]) -> str:
 @cache
 def _recording(names: tuple[str, ...], *, want_keys: bool) -> TextClause:
     arrays = ", ".join(f"CAST(:{name} AS {_COLUMNS[name]}[])" for name in names)
-    values = ", ".join("data::jsonb" if name == "data" else name for name in names)
+    values = ", ".join("data::json" if name == "data" else name for name in names)
     users = _USERS if "user_id" in names else _NO_USERS
     keys = "(SELECT array_agg(key) FROM inserted)" if want_keys else "NULL"
     return text(f"""

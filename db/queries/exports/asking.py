@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from db import queue
 from db.engine import Transaction
-from db.errors import Refused, conflict, not_found
+from db.errors import Problem, ProblemCode, Refused, conflict, not_found
 from db.models.exports import ExportDataset, ExportFormat, ExportJob, JobStatus
 from db.models.live import ChangeKind, Topic
 from db.queries.events import barrier
@@ -18,6 +18,8 @@ from db.queries.live import outbox
 
 ENTRYPOINT = "export"
 """The name under which the queue's workers know these jobs."""
+MOST_UNFINISHED = 100
+"""Exports of a workspace, or of a restricted API client, that have not ended."""
 
 # Where the keys of the facts stand: all that are committed are at most that, and later ones are more. Unlike the largest
 # key of a workspace it costs the same for everybody, restricted API clients included, whose policies a scan would go through.
@@ -62,10 +64,16 @@ async def start(transaction: Transaction, wanted: Wanted, created_by: str) -> in
     known = await _of_key(transaction, wanted)
     if known is not None:
         return known
+    await _insist_on_room(transaction)
     # Held until the commit, and short: nobody records events of the campaign meanwhile.
     if wanted.dataset == ExportDataset.EVENTS:
         await barrier.settled(transaction, wanted.campaign_id)
-    values = {**wanted.values(), "upto_id": await _upto(transaction, wanted.dataset), "created_by": created_by}
+    values = {
+        **wanted.values(),
+        "upto_id": await _upto(transaction, wanted.dataset),
+        "created_by": created_by,
+        "api_client_id": transaction.client_id,
+    }
     job_id = await _inserted(transaction, values)
     if job_id is None:
         # Somebody else came first, and is committed: a new statement sees it.
@@ -93,6 +101,14 @@ async def _of_key(transaction: Transaction, wanted: Wanted) -> int | None:
     if any(getattr(row, name) != value for name, value in asked.items()):
         raise _taken()
     return int(row.id)
+
+
+async def _insist_on_room(transaction: Transaction) -> None:
+    """Refuses what would make others wait too long: the queue is first come, first served. A race may let in a few more."""
+    waiting = (ExportJob.workspace_id == transaction.workspace, ExportJob.finished_at.is_(None))
+    if int(await transaction.scalar(select(func.count()).select_from(ExportJob).where(*waiting))) >= MOST_UNFINISHED:
+        message = f"At most {MOST_UNFINISHED} exports may be unfinished. Wait for some, or cancel them."
+        raise Refused([Problem(ProblemCode.LIMIT_REACHED, message, ())])
 
 
 def _taken() -> Refused:

@@ -15,7 +15,7 @@ from db.statements import Rows, given_ids, given_texts, prepared, workspace
 NEEDS = {
     "campaign": (ExportJob.campaign_id,),
     "window": (ExportJob.window_from, ExportJob.window_to),
-    "manifest_url": (ExportJob.status,),
+    "manifest_url": (ExportJob.manifest_path,),
 }
 NEWEST = Order("export_jobs:newest", (ExportJob.created_at, ExportJob.id), descending=True)
 

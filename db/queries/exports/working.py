@@ -110,9 +110,10 @@ async def save_part(transaction: Transaction, attempt: Attempt, part: Part, rows
     return True
 
 
-async def succeed(transaction: Transaction, attempt: Attempt, rows: int) -> bool:
+async def succeed(transaction: Transaction, attempt: Attempt, rows: int, manifest_path: str) -> bool:
     """Ends the job well. Answers whether it was still this attempt's."""
-    return await _end(transaction, attempt, JobStatus.SUCCEEDED, {"rows_done": rows, "rows_total": rows})
+    done = {"rows_done": rows, "rows_total": rows, "manifest_path": manifest_path}
+    return await _end(transaction, attempt, JobStatus.SUCCEEDED, done)
 
 
 async def fail(transaction: Transaction, attempt: Attempt, message: str) -> bool:
@@ -153,7 +154,7 @@ _UNFINISHED = text(
 )
 _JOB = (
     *("id", "campaign_id", "client_id", "dataset", "format", "window_from", "window_to", "upto_id"),
-    *("attempt", "rows_done", "rows_total", "created_at"),
+    *("attempt", "rows_done", "rows_total", "created_at", "api_client_id"),
 )
 
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from db.engine import Database
 from db.models.exports import JobStatus
@@ -172,6 +173,10 @@ async def test_a_restricted_client_watches_its_own_only(
     secret = (await server.api.as_(token(scopes=("admin",))).data(query, campaign=campaign))["createApiClient"][
         "secret"
     ]
+    async with database.write(workspace) as transaction:
+        await transaction.run(
+            text("UPDATE export_jobs SET api_client_id = (SELECT id FROM api_clients) WHERE id = :id"), {"id": mine}
+        )
     async with server.socket(secret) as socket:
         await socket.subscribe(PROGRESS, id=encode("ExportJob", job))
         [error] = await socket.errors()
