@@ -120,7 +120,7 @@ async def test_a_file_is_of_the_kind_that_its_name_says(
 
 
 async def test_the_manifest_has_a_link_too(api: Api, job: int, workspace: int, tmp_path: Path) -> None:
-    put_file(tmp_path, f"exports/{workspace}/{job}/manifest.json", b"{}")
+    put_file(tmp_path, f"exports/{workspace}/manifest.json", b"{}")
     address = (await api.data(PARTS, id=encode("ExportJob", job)))["exportJob"]["manifestUrl"]
     assert (await get(api, address)).json() == {}
 

@@ -98,7 +98,7 @@ async def test_all_that_a_line_says_is_kept(api: Api, spring: str, search: str, 
         "value_currency, data::text FROM events ORDER BY key",
     )
     known = [ids.key_of(kind, one) for kind, one in (("Campaign", spring), ("Channel", search), ("Audience", families))]
-    rest = ("u1", "2026-03-01 12:00:00.5+00", "1.50", "EUR", '{"länge": [1, 2.5, null]}')
+    rest = ("u1", "2026-03-01 12:00:00.5+00", "1.50", "EUR", '{"länge":[1,2.5,null]}')
     assert found == [(key, "CONVERSION", *known, *rest) for key in "ab"]
 
 

@@ -76,7 +76,7 @@ async def test_it_is_made_once(database: Database) -> None:
     assert tuple(reported)[:4] == tuple(await ask(database, _REPORTED_TOTALS))
     assert sum(tuple(reported)[:3]) == demo_events.EVENTS
     assert min(tuple(reported)[:4]) > 20
-    assert reported.content == "9da26911d326a95c3dd3a499484badaf"
+    assert reported.content == "aa22598488578c8b6477245054612e9e"
 
 
 async def test_it_survives_an_interruption_and_company(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
