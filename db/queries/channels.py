@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, any_, func, insert, literal, select, text
+from sqlalchemy import Text, any_, func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -118,16 +118,6 @@ async def ids_of_names(transaction: Transaction, model: Named, names: Collection
         model.workspace_id == transaction.workspace, model.name == any_(literal(list(names), ARRAY(Text)))
     )
     return {row.name: row.id for row in await transaction.rows(statement)}
-
-
-async def known(transaction: Transaction, model: type[Any], ids: Collection[int]) -> set[int]:
-    """Which of some ids of a table are there."""
-    if not ids:
-        return set()
-    statement = select(model.id).where(
-        model.workspace_id == transaction.workspace, model.id == any_(literal(sorted(ids), ARRAY(BigInteger)))
-    )
-    return {row.id for row in await transaction.rows(statement)}
 
 
 async def link(transaction: Transaction, pairs: Collection[tuple[int, int]]) -> None:

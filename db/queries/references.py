@@ -1,13 +1,15 @@
 """What the items of a batch refer to: that it is there is checked item by item, before anything is recorded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from sqlalchemy import BigInteger, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.engine import Transaction
 from db.errors import Problem, not_found
 from db.models.campaigns import Campaign
 from db.models.channels import Audience, Channel
-from db.queries.channels import known
 
 CHANNEL_AND_AUDIENCE: Mapping[str, tuple[type[Any], str]] = {
     "channel_id": (Channel, "No such channel."),
@@ -15,6 +17,16 @@ CHANNEL_AND_AUDIENCE: Mapping[str, tuple[type[Any], str]] = {
 }
 ALL: Mapping[str, tuple[type[Any], str]] = {"campaign_id": (Campaign, "No such campaign."), **CHANNEL_AND_AUDIENCE}
 """By the items' attribute: the table it refers to, and what is said where that has no such row."""
+
+
+async def known(transaction: Transaction, model: type[Any], ids: Collection[int]) -> set[int]:
+    """Which of some ids of a table are there."""
+    if not ids:
+        return set()
+    statement = select(model.id).where(
+        model.workspace_id == transaction.workspace, model.id == any_(literal(sorted(ids), ARRAY(BigInteger)))
+    )
+    return {row.id for row in await transaction.rows(statement)}
 
 
 async def strangers(

@@ -10,7 +10,7 @@ from db.models.campaigns import Campaign
 from db.models.channels import LONGEST_DESCRIPTION, LONGEST_NAME, ChannelKind, Platform
 from db.models.channels import Channel as ChannelRow
 from db.models.rules import text_problems
-from db.queries import channels
+from db.queries import channels, references
 from graph import ids
 from graph.channels.types import Audience, CampaignChannel, Channel
 from graph.context import Info
@@ -116,9 +116,9 @@ class ChannelMutation:
             problems: list[Problem] = []
             campaign_id = ids.checked("Campaign", input.campaign_id, problems, "campaign_id")
             channel_id = ids.checked("Channel", input.channel_id, problems, "channel_id")
-            if campaign_id is not None and not await channels.known(transaction, Campaign, {campaign_id}):
+            if campaign_id is not None and not await references.known(transaction, Campaign, {campaign_id}):
                 problems.append(not_found("No such campaign.", "campaign_id"))
-            if channel_id is not None and not await channels.known(transaction, ChannelRow, {channel_id}):
+            if channel_id is not None and not await references.known(transaction, ChannelRow, {channel_id}):
                 problems.append(not_found("No such channel.", "channel_id"))
             _refuse(problems)
             return await channels.linked(transaction, campaign_id or 0, channel_id or 0)

@@ -1,22 +1,21 @@
 """Starting and cancelling exports."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import strawberry
 
 from db.engine import Transaction
-from db.errors import Problem, Refused, invalid, not_found
+from db.errors import Problem, Refused, not_found
 from db.models.campaigns import Campaign
 from db.models.exports import ExportDataset, ExportFormat
 from db.models.rules import text_problems
-from db.queries import channels
+from db.queries import references
 from db.queries.exports import asking
 from graph import ids
 from graph.context import Info
 from graph.errors import UserError, user_errors
 from graph.exports.types import ExportJob, job_of
-from graph.windows import FIRST_YEAR, LAST_YEAR, TimeWindow
+from graph.windows import TimeWindow, window_problems
 
 LONGEST = 200
 
@@ -89,7 +88,7 @@ class ExportMutation:
 async def _start(transaction: Transaction, given: StartExportInput, subject: str) -> int:
     problems = list(_problems(given))
     campaign_id = ids.checked("Campaign", given.campaign_id, problems, "campaign_id")
-    if campaign_id is not None and not await channels.known(transaction, Campaign, {campaign_id}):
+    if campaign_id is not None and not await references.known(transaction, Campaign, {campaign_id}):
         problems.append(not_found("No such campaign.", "campaign_id"))
     if campaign_id is None or problems:
         raise Refused(problems)
@@ -111,13 +110,4 @@ def _problems(given: StartExportInput) -> Iterator[Problem]:
         if value is not None:
             yield from text_problems(name, value, LONGEST)
     if given.window is not None:
-        yield from _window_problems(given.window.from_, given.window.to)
-
-
-def _window_problems(start: datetime | None, end: datetime | None) -> Iterator[Problem]:
-    for name, moment in (("from", start), ("to", end)):
-        if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
-            message = f"Windows lie between the years {FIRST_YEAR} and {LAST_YEAR}; leave an end open to have no bound."
-            yield invalid(message, "window", name)
-    if start is not None and end is not None and end < start:
-        yield invalid("The window ends before it starts.", "window", "to")
+        yield from window_problems(given.window, "window")
