@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from db.models.channels import ChannelKind, Platform
+from db.models.channels import ChannelKind
 from db.models.event_items import NewEvent
 from db.models.event_kinds import EventType
+from db.models.platforms import Platform
 
 EVENTS = 4000
 CHANNELS: Mapping[str, tuple[ChannelKind, Platform | None]] = {

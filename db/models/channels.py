@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConst
 from sqlalchemy.orm import Mapped
 
 from db.models.base import Base, Key, Recorded, Reference, WorkspaceKey, one_of
+from db.models.platforms import Platform
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 2000
@@ -18,25 +19,6 @@ class ChannelKind(StrEnum):
     ADS = "ADS"
     SOCIAL = "SOCIAL"
     WEB = "WEB"
-    OTHER = "OTHER"
-
-
-class Platform(StrEnum):
-    """Whose platform it is."""
-
-    GOOGLE_ADS = "GOOGLE_ADS"
-    META = "META"
-    FACEBOOK = "FACEBOOK"
-    INSTAGRAM = "INSTAGRAM"
-    LINKEDIN = "LINKEDIN"
-    TWITTER = "TWITTER"
-    TIKTOK = "TIKTOK"
-    SNAPCHAT = "SNAPCHAT"
-    PINTEREST = "PINTEREST"
-    REDDIT = "REDDIT"
-    AMAZON_ADS = "AMAZON_ADS"
-    MICROSOFT_ADS = "MICROSOFT_ADS"
-    YOUTUBE = "YOUTUBE"
     OTHER = "OTHER"
 
 

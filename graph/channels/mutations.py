@@ -7,8 +7,9 @@ import strawberry
 from db.engine import Transaction
 from db.errors import Problem, Refused, not_found
 from db.models.campaigns import Campaign
-from db.models.channels import LONGEST_DESCRIPTION, LONGEST_NAME, ChannelKind, Platform
+from db.models.channels import LONGEST_DESCRIPTION, LONGEST_NAME, ChannelKind
 from db.models.channels import Channel as ChannelRow
+from db.models.platforms import Platform
 from db.models.rules import text_problems
 from db.queries import channels, references
 from graph import ids

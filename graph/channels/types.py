@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from db.models.channels import ChannelKind, Platform
+from db.models.channels import ChannelKind
+from db.models.platforms import Platform
 from db.queries import campaigns, channels
 from db.queries.events.metrics import CAMPAIGN_CHANNELS, CHANNELS
 from graph.context import Info

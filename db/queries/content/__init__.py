@@ -1,0 +1,1 @@
+"""Content: ``reading`` items and posts, ``writing`` them, their ``numbers``."""

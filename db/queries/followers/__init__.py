@@ -1,0 +1,1 @@
+"""Followers: ``reading`` and lists of them, ``ranks``, ``cohorts``, and ``recounting`` their scores."""

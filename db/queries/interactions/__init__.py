@@ -1,0 +1,1 @@
+"""Interactions: ``recording`` and ``reading`` them."""

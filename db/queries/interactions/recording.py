@@ -1,0 +1,241 @@
+"""Recording interactions: each once, whatever is sent twice; only what is new counts, and makes followers.
+
+One statement does all of it. Its parts wait for each other by reading each other's rows, so that locks are taken in one
+order by everybody (keys, followers, their words and weeks, followers of content, roll-ups of content by platform, its
+summaries, counts of scores, each sorted), and writers do not deadlock.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from db.engine import Transaction
+from db.models.follower_words import words_of
+from db.models.interaction_items import NewInteraction
+from db.models.interaction_kinds import COUNTERS, COUNTS, DIGIT_BITS, POINTS, SCORE_LEVELS, SCORE_SLOTS
+
+_CLASS = 731_625
+_STRIPES = 64
+"""New followers are made under one of so many locks in a workspace: a batch of many takes all of them."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many interactions were new, and how many were known by their key or stood twice in the batch."""
+
+    accepted: int
+    duplicates: int
+
+
+async def record(transaction: Transaction, items: Sequence[NewInteraction]) -> Outcome:
+    """Inserts what is new, with followers that are, and adds it to their scores and to the roll-ups.
+
+    The items are valid, and have been given their posts.
+    """
+    if not items:
+        return Outcome(0, 0)
+    people = _People(items)
+    await people.find(transaction)
+    values = {
+        **people.values(),
+        **_columns(items),
+        "who": [people.place_of(item) for item in items],
+        "workspace": transaction.workspace_id,
+        "slot": await transaction.server_pid() % SCORE_SLOTS,
+    }
+    accepted = int(await transaction.scalar(_RECORD, values))
+    return Outcome(accepted, len(items) - accepted)
+
+
+class _People:
+    """The followers of a batch, in one order for all writers; each as its latest interaction describes it."""
+
+    def __init__(self, items: Iterable[NewInteraction]) -> None:
+        latest: dict[tuple[str, str], NewInteraction] = {}
+        for item in items:
+            who = (item.platform.value, item.external_id)
+            before = latest.get(who)
+            if before is None or item.occurred_at >= before.occurred_at:
+                latest[who] = item
+        self._latest = dict(sorted(latest.items()))
+        self._places = {who: place for place, who in enumerate(self._latest, 1)}
+        self._known: dict[tuple[str, str], Any] = {}
+
+    def place_of(self, item: NewInteraction) -> int:
+        """Where an interaction's follower stands among them, from 1."""
+        return self._places[item.platform.value, item.external_id]
+
+    async def find(self, transaction: Transaction) -> None:
+        """Looks up those who are there. Nobody else can make the others until the transaction ends."""
+        await self._look_up(transaction, list(self._latest))
+        missing = [who for who in self._latest if who not in self._known]
+        if missing:
+            stripes = sorted({hash_of(who) for who in missing})
+            await transaction.run(_HOLD, {"workspace": transaction.workspace_id, "stripes": stripes})
+            await self._look_up(transaction, missing)
+
+    async def _look_up(self, transaction: Transaction, whom: Sequence[tuple[str, str]]) -> None:
+        values = {
+            "workspace": transaction.workspace_id,
+            "platforms": [platform for platform, _ in whom],
+            "external_ids": [external_id for _, external_id in whom],
+        }
+        rows = await transaction.rows(_FOLLOWERS, values)
+        self._known |= {(row.platform, row.external_id): row for row in rows}
+
+    def values(self) -> dict[str, Any]:
+        """Who they are, by column, and the words of those that are new or called otherwise than before."""
+        items = self._latest.values()
+        known = [self._known.get(who) for who in self._latest]
+        words = [
+            (place, word)
+            for place, (item, row) in enumerate(zip(items, known, strict=True), 1)
+            if row is None or (item.username, item.display_name) != (row.username, row.display_name)
+            for word in words_of(item.username, item.display_name)
+        ]
+        return {
+            "ids": [None if row is None else row.id for row in known],
+            "platforms": [item.platform.value for item in items],
+            "external_ids": [item.external_id for item in items],
+            "usernames": [item.username for item in items],
+            "display_names": [item.display_name for item in items],
+            "profile_urls": [item.profile_url for item in items],
+            "audience_sizes": [item.audience_size for item in items],
+            "word_places": [place for place, _ in words],
+            "words": [word for _, word in words],
+        }
+
+
+def hash_of(who: tuple[str, str]) -> int:
+    """The stripe of a follower. The same in every process, unlike Python's own hashes."""
+    return sum("\0".join(who).encode()) % _STRIPES
+
+
+def _columns(items: Sequence[NewInteraction]) -> dict[str, Any]:
+    posts = {item.post_id: item for item in items if item.post_id is not None}
+    return {
+        "keys": [item.key for item in items],
+        "posts": [item.post_id for item in items],
+        "types": [item.type.value for item in items],
+        "values": [item.value for item in items],
+        "moments": [item.occurred_at for item in items],
+        "post_ids": list(posts),
+        "content_ids": [item.content_id for item in posts.values()],
+        "post_platforms": [item.platform.value for item in posts.values()],
+    }
+
+
+_HOLD = text(
+    f"SELECT pg_advisory_xact_lock({_CLASS}, key) FROM (SELECT ((CAST(:workspace AS bigint) * {_STRIPES} + stripe) "  # noqa: S608
+    "% 2147483647)::int AS key FROM unnest(CAST(:stripes AS int[])) AS stripe ORDER BY key) AS keys"
+)
+_FOLLOWERS = text(
+    "SELECT followers.id, followers.platform, followers.external_id, followers.username, followers.display_name FROM followers "
+    "JOIN unnest(CAST(:platforms AS text[]), CAST(:external_ids AS text[])) AS named (platform, external_id) "
+    "USING (platform, external_id) WHERE followers.workspace_id = (SELECT CAST(:workspace AS bigint))"
+)
+
+_NAMES = tuple(COUNTERS.values())
+_SUMS = ", ".join(f"sum({name}) AS {name}" for name in _NAMES)
+
+
+def _added(table: str, names: Sequence[str] = _NAMES) -> str:
+    return ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in names)
+
+
+def _kept(name: str) -> str:
+    """What the latest interaction says of a follower stays, where it says anything."""
+    return (
+        f"{name} = CASE WHEN excluded.last_seen_at >= followers.last_seen_at "
+        f"THEN coalesce(excluded.{name}, followers.{name}) ELSE coalesce(followers.{name}, excluded.{name}) END"
+    )
+
+
+_LEVELS = f"generate_series(0, {SCORE_LEVELS - 1}) AS level"
+_RECORD = text(f"""
+WITH given AS (
+  SELECT (SELECT CAST(:workspace AS bigint)) AS workspace_id, CAST(:slot AS smallint) AS slot,
+    (SELECT time_zone FROM workspaces WHERE id = CAST(:workspace AS bigint)) AS time_zone
+), people AS MATERIALIZED (
+  SELECT place, coalesce(id, nextval('followers_id_seq')) AS id, platform, external_id, username, display_name, profile_url,
+    audience_size
+  FROM unnest(CAST(:ids AS bigint[]), CAST(:platforms AS text[]), CAST(:external_ids AS text[]), CAST(:usernames AS text[]),
+    CAST(:display_names AS text[]), CAST(:profile_urls AS text[]), CAST(:audience_sizes AS bigint[]))
+    WITH ORDINALITY AS person (id, platform, external_id, username, display_name, profile_url, audience_size, place)
+), inserted AS (
+  INSERT INTO interactions (workspace_id, key, follower_id, post_id, type, value, occurred_at)
+  SELECT (SELECT workspace_id FROM given), key, people.id, post_id, type, value, occurred_at
+  FROM unnest(CAST(:keys AS text[]), CAST(:who AS bigint[]), CAST(:posts AS bigint[]), CAST(:types AS text[]),
+    CAST(:values AS text[]), CAST(:moments AS timestamptz[]))
+    WITH ORDINALITY AS new (key, who, post_id, type, value, occurred_at, ordinal)
+  JOIN people ON people.place = new.who ORDER BY key, ordinal
+  ON CONFLICT (workspace_id, key) DO NOTHING
+  RETURNING follower_id, post_id, type, occurred_at
+), done AS (
+  SELECT follower_id, {COUNTS}, sum({POINTS}) AS points, min(occurred_at) AS first_at, max(occurred_at) AS last_at
+  FROM inserted GROUP BY follower_id
+), scored AS (
+  INSERT INTO followers (workspace_id, id, platform, external_id, username, display_name, profile_url, audience_size,
+    {", ".join(_NAMES)}, first_seen_at, last_seen_at)
+  OVERRIDING SYSTEM VALUE
+  SELECT (SELECT workspace_id FROM given), id, platform, external_id, username, display_name, profile_url, audience_size,
+    {", ".join(_NAMES)}, first_at, last_at
+  FROM done JOIN people ON people.id = done.follower_id ORDER BY platform, external_id
+  ON CONFLICT (workspace_id, platform, external_id) DO UPDATE SET {", ".join(map(_kept, ("username", "display_name", "profile_url", "audience_size")))},
+    {_added("followers")}, first_seen_at = least(followers.first_seen_at, excluded.first_seen_at),
+    last_seen_at = greatest(followers.last_seen_at, excluded.last_seen_at), calculated_at = now()
+  RETURNING id, platform, score
+), worded AS (
+  INSERT INTO follower_words (workspace_id, follower_id, word)
+  SELECT (SELECT workspace_id FROM given), people.id, word
+  FROM unnest(CAST(:word_places AS bigint[]), CAST(:words AS text[])) AS found (place, word)
+  JOIN people USING (place) JOIN scored ON scored.id = people.id
+  ORDER BY people.id, word ON CONFLICT DO NOTHING RETURNING 1
+), active AS (
+  INSERT INTO follower_weeks (workspace_id, follower_id, week)
+  SELECT (SELECT workspace_id FROM given), follower_id, week
+  FROM (SELECT DISTINCT follower_id, date_trunc('week', occurred_at AT TIME ZONE (SELECT time_zone FROM given))::date AS week FROM inserted) AS weeks
+  WHERE (SELECT count(*) FROM worded) + (SELECT count(*) FROM scored) >= 0
+  ORDER BY follower_id, week ON CONFLICT DO NOTHING RETURNING 1
+), posts AS (
+  SELECT * FROM unnest(CAST(:post_ids AS bigint[]), CAST(:content_ids AS bigint[]), CAST(:post_platforms AS text[]))
+    AS post (post_id, content_id, platform)
+), reached AS (
+  INSERT INTO content_followers (workspace_id, content_id, follower_id)
+  SELECT DISTINCT (SELECT workspace_id FROM given), content_id, follower_id FROM inserted JOIN posts USING (post_id)
+  WHERE (SELECT count(*) FROM active) >= 0
+  ORDER BY content_id, follower_id ON CONFLICT DO NOTHING RETURNING content_id, follower_id
+), by_platform AS (
+  SELECT content_id, platform, {COUNTS}, 0 AS unique_followers FROM inserted JOIN posts USING (post_id) GROUP BY content_id, platform
+  UNION ALL SELECT content_id, platform, 0, 0, 0, 0, 0, 0, count(*)
+  FROM reached JOIN people ON people.id = reached.follower_id GROUP BY content_id, platform
+), rolled AS (
+  INSERT INTO content_platform_rollups (workspace_id, content_id, platform, {", ".join(_NAMES)}, unique_followers)
+  SELECT (SELECT workspace_id FROM given), content_id, platform, {_SUMS}, sum(unique_followers)
+  FROM by_platform GROUP BY content_id, platform ORDER BY content_id, platform
+  ON CONFLICT (workspace_id, content_id, platform) DO UPDATE SET {_added("content_platform_rollups", (*_NAMES, "unique_followers"))}
+  RETURNING 1
+), summed AS (
+  INSERT INTO content_summaries (workspace_id, content_id, {", ".join(_NAMES)}, unique_followers)
+  SELECT (SELECT workspace_id FROM given), content_id, {_SUMS}, sum(unique_followers)
+  FROM by_platform WHERE (SELECT count(*) FROM rolled) >= 0 GROUP BY content_id ORDER BY content_id
+  ON CONFLICT (workspace_id, content_id) DO UPDATE SET {_added("content_summaries", (*_NAMES, "unique_followers"))}
+  RETURNING 1
+), moves AS (
+  SELECT (score - points)::int AS before, score AS after FROM scored JOIN done ON done.follower_id = scored.id
+), steps AS (
+  SELECT level, before >> {DIGIT_BITS} * level AS bucket, -1 AS step FROM moves, {_LEVELS}
+  WHERE before > 0 AND before >> {DIGIT_BITS} * level <> after >> {DIGIT_BITS} * level
+  UNION ALL SELECT level, after >> {DIGIT_BITS} * level, 1 FROM moves, {_LEVELS}
+  WHERE before = 0 OR before >> {DIGIT_BITS} * level <> after >> {DIGIT_BITS} * level
+), counted AS (
+  INSERT INTO follower_score_counts (workspace_id, slot, level, bucket, followers)
+  SELECT (SELECT workspace_id FROM given), (SELECT slot FROM given), level, bucket, sum(step)
+  FROM steps WHERE (SELECT count(*) FROM summed) >= 0 GROUP BY level, bucket HAVING sum(step) <> 0 ORDER BY level, bucket
+  ON CONFLICT (workspace_id, level, bucket, slot) DO UPDATE SET followers = follower_score_counts.followers + excluded.followers
+  RETURNING 1
+)
+SELECT (SELECT count(*) FROM inserted) + 0 * (SELECT count(*) FROM counted)
+""")  # noqa: S608 - names and constants only
