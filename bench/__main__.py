@@ -1,15 +1,17 @@
-"""``python -m bench [events | exports | ingest | live | metrics | peers | soak | threads]``: everything without an argument."""
+"""``python -m bench [channels | events | exports | followers | ingest | interactions | live | metrics | peers | soak | threads]``: everything without an argument."""
 
 import sys
 
-from bench import channels, events, exports, ingest, live, metrics, soak, threads
+from bench import channels, events, exports, followers, ingest, interactions, live, metrics, soak, threads
 from bench.peers import command as peers
 
 BENCHES = {
     "events": events.main,
     "channels": channels.main,
     "exports": exports.main,
+    "followers": followers.main,
     "ingest": ingest.main,
+    "interactions": interactions.main,
     "live": live.main,
     "metrics": metrics.main,
     "peers": peers.main,

@@ -8,13 +8,26 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, true, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    any_,
+    bindparam,
+    func,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 
 from db.leaves import NOTHING, Leaves, Nested, as_json
 from db.statements import Rows, given_ids
@@ -80,7 +93,8 @@ def _typed(column: ColumnElement[Any], value: Any) -> Any:
         # An infinite date, where a null sorts last, reads back as date.max.
         moment = kind.fromisoformat(value)
         return moment.astimezone(UTC) if isinstance(moment, datetime) else moment
-    if type(value) is not kind or (kind is int and not -(2**63) <= value < 2**63) or b"\0" in str(value).encode():
+    largest = 2**31 if isinstance(column.type, Integer) and not isinstance(column.type, BigInteger) else 2**63
+    if type(value) is not kind or (kind is int and not -largest <= value < largest) or b"\0" in str(value).encode():
         raise BadPage("This is not a cursor of this list.")
     return value
 
@@ -215,6 +229,22 @@ def page_per_parent(
         .join(children, true())
         .order_by(parents.c.id, *position)
     )
+
+
+def page_of_keys(statement: Select[*tuple[Any, ...]], order: Order, shape: Shape) -> Select[*tuple[Any, ...]]:
+    """The keys of as many rows as a page may need, of a statement that selects nothing but its rows' keys.
+
+    Where a page is put together from several parts: each is found in the order of an index that fits it.
+    """
+    rows = page(statement, order, replace(shape, leaves=None)).subquery("rows")
+    return select(next(iter(rows.c)))
+
+
+def is_one_of(key: Any, found: Sequence[Select[*tuple[Any, ...]]]) -> ColumnElement[bool]:
+    """The condition that a row's key is one of those that some statements find. They are executed once, before the rest."""
+    keys = func.array(union_all(*found).scalar_subquery(), type_=ARRAY(BigInteger))
+    condition: ColumnElement[bool] = key == any_(keys)
+    return condition
 
 
 def answered(children: Any, shape: Shape) -> list[ColumnElement[Any]]:

@@ -77,11 +77,16 @@ class _Within(AsyncpgDriver):
         super().__init__(transaction.driver)
 
 
-async def enqueue(transaction: Transaction, entrypoint: str, job: dict[str, int]) -> None:
-    """Puts a job in, to be run once the transaction is committed. One that waits or runs already is left as it is."""
+async def enqueue(transaction: Transaction, entrypoint: str, job: dict[str, int], priority: int = 0) -> None:
+    """Puts a job in, to be run once the transaction is committed. One that waits or runs already is left as it is.
+
+    Of the jobs that wait, those of the highest priority are taken first.
+    """
     payload = orjson.dumps(job, option=orjson.OPT_SORT_KEYS)
     dedupe_key = f"{entrypoint}:{payload.decode()}"
-    await _queries(_Within(transaction)).enqueue(entrypoint, payload, dedupe_key=dedupe_key, on_conflict="skip")
+    await _queries(_Within(transaction)).enqueue(
+        entrypoint, payload, priority, dedupe_key=dedupe_key, on_conflict="skip"
+    )
 
 
 @asynccontextmanager

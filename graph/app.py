@@ -20,7 +20,7 @@ from graph.live.hub import Live
 from graph.live.streams import Streams
 from graph.live.tailer import Tailer
 from graph.operations import Operations
-from graph.routes import files, health
+from graph.routes import files, health, metrics
 from graph.schema import schema
 from graph.settings import Settings
 from graph.transport.door import Door
@@ -100,6 +100,8 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     door = Door(view, streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     fixed = [Route("/", home), *health.routes, *files.routes(links), Route(EVENTS, ingest)]
+    if settings.metrics:
+        fixed += metrics.routes(database)
     routes = [*fixed, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
     app = Application(door, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections

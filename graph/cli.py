@@ -1,4 +1,4 @@
-"""The command line: ``groundswell serve | worker | token | import | workspace | migrate | migrate-legacy | schema``."""
+"""The command line: ``groundswell serve | worker | token | import | recount | workspace | migrate | migrate-legacy | schema``."""
 
 import asyncio
 import os
@@ -95,8 +95,8 @@ def serve(
         bool | None,
         typer.Option(
             "--worker/--no-worker",
-            help="Do background work, exports, in this process, too. Without it, run groundswell worker beside it. "
-            "[default: WORKER, or on]",
+            help="Do background work, exports and nightly recounts, in this process, too. Without it, run groundswell "
+            "worker beside it. [default: WORKER, or on]",
             show_default=False,
         ),
     ] = None,
@@ -115,7 +115,7 @@ def serve(
 
 @app.command()
 def worker(data_dir: DataDir = None) -> None:
-    """Does background work, exports, and answers nobody: for as many processes and machines as there is work.
+    """Does background work, exports and nightly recounts, and answers nobody: as many processes as there is work.
 
     What a worker does not finish others go on with: at once where it is stopped by Ctrl-C or SIGTERM, and after
     JOBS_HEARTBEAT_SECONDS of silence (30) where it was killed. Workers and servers of a database share one
@@ -126,6 +126,25 @@ def worker(data_dir: DataDir = None) -> None:
     from graph import working
 
     working.work(Settings.from_env(os.environ, data_dir=data_dir))
+
+
+@app.command()
+def recount(
+    workspace: Annotated[
+        str | None, typer.Option(help="The key of the workspace. [default: all of them]", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Recounts the scores of followers from their interactions now, and corrects what differs.
+
+    A worker does the same every night at midnight in each workspace's zone. What differed is logged as warnings. It can
+    run beside a server. Ctrl-C stops it behind the followers in hand; the same command goes on from there within 24 hours.
+
+    Example: groundswell recount --workspace acme
+    """
+    from graph import cli_recount
+
+    cli_recount.recount(Settings.from_env(os.environ, data_dir=data_dir), workspace)
 
 
 @app.command()

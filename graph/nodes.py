@@ -6,11 +6,14 @@ from typing import Annotated, Any
 import strawberry
 
 from db.queries import brands, campaigns, channels, clients, workspaces
+from db.queries.content import reading as content
 from db.queries.engagement import reading as engagements
 from db.queries.events import dead_letters
 from db.queries.events import reading as events
 from db.queries.exports import reading as exports
+from db.queries.followers import reading as followers
 from db.queries.impressions import reading
+from db.queries.interactions import reading as interactions
 from graph import ids
 from graph.access import Scope
 from graph.context import Info
@@ -29,10 +32,14 @@ FETCHES: dict[str, Fetch] = {
     "CampaignChannel": channels.campaign_channels_by_ids,
     "Channel": channels.by_ids,
     "Comment": engagements.comments,
+    "ContentItem": content.by_ids,
+    "ContentPost": content.posts_by_ids,
     "DeadLetter": dead_letters.by_ids,
     "Event": events.by_ids,
     "ExportJob": exports.by_ids,
+    "Follower": followers.by_ids,
     "Impression": reading.by_ids,
+    "Interaction": interactions.by_ids,
     "Reaction": engagements.reactions,
     "Share": engagements.shares,
     "Workspace": workspaces.by_ids,

@@ -14,6 +14,9 @@ from graph.channels.queries import ChannelQuery
 from graph.channels.types import Audience, CampaignChannel, Channel
 from graph.clients.mutations import ClientMutation
 from graph.clients.types import ApiClient
+from graph.content.mutations import ContentMutation
+from graph.content.queries import ContentQuery
+from graph.content.types import ContentItem, ContentPost
 from graph.descriptions import describe
 from graph.engagement.mutations import EngagementMutation
 from graph.engagement.subscriptions import EngagementSubscription
@@ -25,8 +28,14 @@ from graph.exports.mutations import ExportMutation
 from graph.exports.queries import ExportQuery
 from graph.exports.subscriptions import ExportSubscription
 from graph.exports.types import ExportJob
+from graph.followers.queries import FollowerQuery
+from graph.followers.recounts import FollowerRecountMutation
+from graph.followers.types import Follower
 from graph.impressions.mutations import ImpressionMutation
 from graph.impressions.types import Impression
+from graph.interactions.mutations import InteractionMutation
+from graph.interactions.queries import InteractionQuery
+from graph.interactions.types import Interaction
 from graph.levels import equip
 from graph.live.queries import LiveQuery
 from graph.nodes import NodeQuery
@@ -34,7 +43,19 @@ from graph.scalars import SCALARS
 from graph.workspaces import WorkspaceQuery
 
 Query = merge_types(
-    "Query", (NodeQuery, WorkspaceQuery, CampaignQuery, ChannelQuery, DeadLetterQuery, ExportQuery, LiveQuery)
+    "Query",
+    (
+        NodeQuery,
+        WorkspaceQuery,
+        CampaignQuery,
+        ChannelQuery,
+        DeadLetterQuery,
+        ContentQuery,
+        FollowerQuery,
+        InteractionQuery,
+        ExportQuery,
+        LiveQuery,
+    ),
 )
 Mutation = merge_types(
     "Mutation",
@@ -46,6 +67,9 @@ Mutation = merge_types(
         ChannelMutation,
         EventMutation,
         DeadLetterMutation,
+        ContentMutation,
+        InteractionMutation,
+        FollowerRecountMutation,
         ExportMutation,
         ClientMutation,
     ),
@@ -63,10 +87,14 @@ schema = strawberry.Schema(
         Campaign,
         CampaignChannel,
         Channel,
+        ContentItem,
+        ContentPost,
         DeadLetter,
         Event,
         ExportJob,
+        Follower,
         Impression,
+        Interaction,
         Reaction,
         Share,
         Comment,

@@ -111,6 +111,8 @@ class Settings:
     ingest_limits: IngestLimits
     """Of POST /ingest/events. INGEST_BODY_BYTES: of a body as it comes. INGEST_UNPACKED_BYTES: of one that is unpacked.
     INGEST_LINE_BYTES, INGEST_LINES. INGEST_CONCURRENCY: requests at once in one process. INGEST_BODY_SECONDS: for a body to come."""
+    metrics: bool
+    """METRICS: on, or off where /metrics is not to be answered. It needs no token, and holds sums over all workspaces only."""
     executor: str
     """EXECUTOR: what answers operations: breadth-first, or stock, which is graphql-core's own and slow."""
     log_level: str
@@ -154,6 +156,7 @@ class Settings:
             jobs_heartbeat=timedelta(seconds=_whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
             export_part_rows=_whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),
             ingest_limits=_ingest_limits(environ),
+            metrics=_one_of(environ, "METRICS", "on", ("on", "off")) == "on",
             executor=_one_of(environ, "EXECUTOR", "breadth-first", ("breadth-first", "stock")),
             log_level=_one_of(environ, "LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )

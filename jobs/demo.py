@@ -13,15 +13,18 @@ from db.models.campaigns import CampaignStatus
 from db.models.channels import Audience, Channel
 from db.models.impression_items import NewImpression
 from db.queries import brands, campaigns, channels, imports, workspaces
+from db.queries.content import writing
 from db.queries.engagement import recording as engaging
 from db.queries.events import recording as reporting
 from db.queries.impressions import reading, recording
-from jobs import demo_events
+from db.queries.interactions import placing
+from db.queries.interactions import recording as interacting
+from jobs import demo_content, demo_events
 from jobs.demo_engagement import engagements
 
 WORKSPACE = "demo"
 IMPRESSIONS = 6000
-_FINGERPRINT = "demo-3"  # no file's: those are hashes. Counted up whenever the demo gets more.
+_FINGERPRINT = "demo-4"  # no file's: those are hashes. Counted up whenever the demo gets more.
 _BATCH = 2000
 _SEED = 20260105
 
@@ -62,9 +65,10 @@ async def load(database: Database) -> bool:
             await recording.record(transaction, items[start : start + _BATCH])
     engaged = await _engagements(database, workspace_id, items)
     reported = await _events(database, workspace_id, [ids[row["key"]] for row in keys])
+    interacted = await _interactions(database, workspace_id)
     async with database.write(workspace_id) as transaction:
         await imports.locked(transaction, _FINGERPRINT)
-        rows = len(items) + engaged + reported
+        rows = len(items) + engaged + reported + interacted
         await imports.save(transaction, _FINGERPRINT, {"rows_read": rows, "accepted": rows})
         await imports.finish(transaction, _FINGERPRINT)
     return True
@@ -98,6 +102,22 @@ async def _events(database: Database, workspace_id: int, campaign_ids: Sequence[
     for start in range(0, len(found), _BATCH):
         async with database.write(workspace_id) as transaction:
             await reporting.record(transaction, found[start : start + _BATCH])
+    return len(found)
+
+
+async def _interactions(database: Database, workspace_id: int) -> int:
+    items = list(demo_content.content(_FIRST_DAY))
+    async with database.write(workspace_id) as transaction:
+        known = await writing.ids_of_slugs(transaction, [item.slug for item in items])
+        for item in items:
+            if item.slug not in known:
+                await writing.write(transaction, item)
+    found = list(demo_content.interactions(items, _FIRST_DAY))
+    for start in range(0, len(found), _BATCH):
+        async with database.write(workspace_id) as transaction:
+            batch = found[start : start + _BATCH]
+            await placing.place(transaction, batch)
+            await interacting.record(transaction, batch)
     return len(found)
 
 

@@ -1,8 +1,8 @@
 """The worker: takes jobs out of the queue and does them, as one of any number of processes on a database."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -16,7 +16,9 @@ from db.engine import Database, is_unavailable
 from db.queries.events import dead_letters
 from db.queries.exports import working
 from db.queries.exports.asking import ENTRYPOINT
-from jobs.exports.run import Again, Options, export
+from jobs import recounts
+from jobs.again import Again
+from jobs.exports.run import Options, export
 from jobs.objects import Objects
 
 log = structlog.get_logger("groundswell.worker")
@@ -30,7 +32,7 @@ KEEP = timedelta(days=30)
 _PAUSE = 1.0
 """Seconds until the queue's connection is made anew after it was lost."""
 _LOOK_EVERY = 60.0
-"""Seconds between two looks for jobs that the queue has lost."""
+"""Seconds between two looks for jobs that are due, or that the queue has lost."""
 _LONGEST_WAIT = timedelta(seconds=1)
 """Between two looks into the queue. New jobs are told of; those that are given back, and those of dead workers, are not."""
 _EVERY_NIGHT = "17 3 * * *"
@@ -40,17 +42,25 @@ class Worker:
     """Runs until it is stopped or cancelled; goes on by itself after a lost connection.
 
     ``url`` is where it may listen and hold a connection. ``heartbeat``: for how long a worker may be silent before others
-    take its jobs over. What stops it in the middle of a job gives the job back at once.
+    take its jobs over. What stops it in the middle of a job gives the job back at once. ``clock``: what time it is, which
+    tells where a night has begun.
     """
 
     def __init__(
-        self, url: str, database: Database, objects: Objects, heartbeat: timedelta, options: Options | None = None
+        self,
+        url: str,
+        database: Database,
+        objects: Objects,
+        heartbeat: timedelta,
+        options: Options | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._url = url
         self._database = database
         self._objects = objects
         self._heartbeat = heartbeat
         self._options = options or Options()
+        self._clock = clock
         self._stopping = asyncio.Event()
         self._halt: Callable[[], None] = lambda: None
 
@@ -111,31 +121,45 @@ class Worker:
         @queuer.entrypoint(ENTRYPOINT)
         async def _export(job: Job) -> None:
             given = orjson.loads(job.payload or b"{}")
-            try:
+            with _given_back():
                 await export(self._database, self._objects, given["workspace"], given["export"], halted, self._options)
-            except Again as again:
-                raise RetryRequested(again.delay, str(again)) from None
+
+        @queuer.entrypoint(recounts.ENTRYPOINT)
+        async def _recount(job: Job) -> None:
+            given = orjson.loads(job.payload or b"{}")
+            with _given_back():
+                await recounts.recount_nightly(self._database, given["workspace"], given["recount"], halted)
 
         @queuer.schedule("tidy", _EVERY_NIGHT)
         async def _tidy(_schedule: Schedule) -> None:
             await tidy(self._database, datetime.now(UTC) - KEEP)
 
     async def _look(self, halted: asyncio.Event, halt: Callable[[], None]) -> None:
-        """Puts jobs back that are not finished and that the queue does not know, now and again; halts once it is told."""
+        """Puts jobs in that are due, or not finished, and that the queue does not know, now and again; halts once it is told."""
         while not halted.is_set():
             try:
                 await put_back(self._database)
+                await recounts.tonight(self._database, self._clock())
             except Exception as error:
                 if not is_unavailable(error):
-                    log.exception("unfinished jobs could not be looked for")
+                    log.exception("jobs could not be looked for")
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY):
                     await halted.wait()
         halt()  # the connection is lost: whoever waits for it is told
 
 
+@contextmanager
+def _given_back() -> Iterator[None]:
+    """A job that is to be worked on again goes back into the queue."""
+    try:
+        yield
+    except Again as again:
+        raise RetryRequested(again.delay, str(again)) from None
+
+
 async def put_back(database: Database) -> None:
-    """Puts all unfinished jobs in the queue. What is there already is left alone, and so is what runs."""
+    """Puts all unfinished exports in the queue. What is there already is left alone, and so is what runs."""
     async with database.everywhere() as transaction:
         for row in await working.unfinished(transaction):
             await queue.enqueue(transaction, ENTRYPOINT, {"workspace": row.workspace_id, "export": row.id})

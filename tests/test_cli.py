@@ -16,8 +16,11 @@ import jwt
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from db.engine import Database
+from db.queries.followers import recounting
 from db.queries.live import log
 from db.session import session
+from tests.recounted import did, record, spoil
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "from graph.cli import main; main()"]
@@ -25,7 +28,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 PATIENCE = 60.0
 STEER = (
     *("DATABASE_", "JWT_", "GROUNDSWELL_", "LIVE_", "WEBSOCKET_", "ALLOWED_", "LOG_LEVEL", "OBJECT_STORE_"),
-    *("WORKER", "JOBS_", "EXPORT_"),
+    *("WORKER", "JOBS_", "EXPORT_", "METRICS"),
 )
 
 Serve = Callable[..., "subprocess.Popen[str]"]
@@ -183,6 +186,7 @@ def test_the_help_names_every_command() -> None:
         "import",
         "migrate-legacy",
         "renew-cursors",
+        "recount",
     ):
         assert command in done.stdout
 
@@ -367,6 +371,23 @@ async def test_cursors_are_renewed(data_dir: Path, database_url: str) -> None:
             done.stderr
         )
         assert (await log.head(own)).epoch != before
+
+
+async def test_a_recount_goes_on_with_one_that_was_stopped(
+    data_dir: Path, database_url: str, database: Database, workspace: int
+) -> None:
+    async def recount(key: str) -> "subprocess.CompletedProcess[str]":
+        line = ("recount", "--workspace", key, "--data-dir", str(data_dir))
+        return await asyncio.to_thread(groundswell, *line, DATABASE_URL=_plain(database_url))
+
+    await record(database, workspace, did("a", "ada"), did("b", "bob"))
+    await spoil(database, "UPDATE followers SET likes = 2")
+    async with database.write(workspace) as transaction:
+        await recounting.step(transaction, await recounting.begin(transaction), size=1)
+    found = "test: 2 followers, {0} corrected, {0} counts of followers by score corrected"
+    assert (await recount("test")).stdout == f"{found.format(2)} (went on behind 1 followers).\n"
+    assert (await recount("test")).stdout == f"{found.format(0)}.\n"
+    assert "There are: test." in refusal(await recount("none"))
 
 
 def _plain(url: str) -> str:

@@ -217,6 +217,7 @@ def test_background_work_is_on_unless_it_is_off(tmp_path: Path) -> None:
         ("OBJECT_STORE_URL", "s3://key:secret@bucket"),
         ("OBJECT_STORE_URL", "s3://bucket?region=x"),
         ("WORKER", "maybe"),
+        ("METRICS", "maybe"),
         ("JOBS_HEARTBEAT_SECONDS", "0"),
         ("EXPORT_PART_ROWS", "none"),
     ],

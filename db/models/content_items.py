@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from db.errors import Problem, conflict, invalid
@@ -19,17 +20,20 @@ LONGEST_EXTERNAL_ID = 200
 LARGEST_FIGURE = 2**53 - 1
 FIGURES = ("views", "impressions", "likes", "comments", "shares", "saves", "clicks")
 """What a platform reports of a post."""
+NO_FIGURES: Mapping[str, None] = dict.fromkeys((*FIGURES, "figures_at"))
+"""Among a post's values: takes its figures away, whatever moment they are of."""
 MOST_TAGS = 100
 MOST_POSTS = 100
 """Of one content item, in one change."""
 
 _OF_POST = {"url": LONGEST_URL, "caption": LONGEST_CAPTION}
+_DIGEST = 16  # hexadecimal digits
 
 
 @dataclass(slots=True)
 class NewPost:
-    """A post to make or to change. ``values`` holds what is given of url, caption and posted_at, ``figures`` what is
-    given of FIGURES; null clears. ``figures_at`` is the moment that the figures are of."""
+    """A post to make or to change. ``values`` holds what is given of url, caption and posted_at, and perhaps NO_FIGURES;
+    ``figures`` what is given of FIGURES; null clears. ``figures_at`` is the moment that the figures are of."""
 
     platform: Platform
     external_post_id: str
@@ -98,3 +102,20 @@ class NewContent:
             if post.identity in seen:
                 yield conflict("This post stands here twice.", "posts", str(index), "external_post_id")
             seen.add(post.identity)
+
+
+def slug_of(platform: Platform, external_post_id: str) -> str:
+    """The slug of the item that is made for a post which nobody said the item of: ``tiktok-7301``. Each post has its own.
+
+    The platform's id stands in it as it is: those of YouTube differ by the case of a letter.
+    """
+    slug = f"{platform.value.lower()}-{external_post_id}"
+    if len(slug) <= LONGEST_SLUG:
+        return slug
+    return f"{slug[: LONGEST_SLUG - _DIGEST - 1]}-{sha256(slug.encode()).hexdigest()[:_DIGEST]}"
+
+
+def title_of(*texts: str | None) -> str | None:
+    """A title made of the first of some texts that says anything: its first line, cut where it is too long. None: of none."""
+    said = (text.strip() for text in texts if text is not None)
+    return next((text.splitlines()[0][:LONGEST_TITLE].rstrip() for text in said if text), None)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,7 +37,8 @@ class Follower(Base):
     __tablename__ = "followers"
     __table_args__ = (
         ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
-        UniqueConstraint("workspace_id", "platform", "external_id"),
+        # Of the two, the one that tells most comes first: no other index can be taken for a look-up.
+        UniqueConstraint("workspace_id", "external_id", "platform"),
         CheckConstraint(one_of("platform", Platform), name="platform"),
         CheckConstraint(f"btrim(external_id) <> '' AND length(external_id) <= {LONGEST_NAME}", name="external_id"),
         CheckConstraint(f"btrim(username) <> '' AND length(username) <= {LONGEST_NAME}", name="username"),
@@ -133,22 +135,23 @@ class ScoreRecount(Base):
     __table_args__ = (
         ForeignKeyConstraint(["workspace_id"], ["workspaces.id"]),
         UniqueConstraint("workspace_id", "day"),
+        Index("score_recounts_unfinished_idx", "workspace_id", "id", postgresql_where=text("finished_at IS NULL")),
     )
 
     workspace_id: Mapped[WorkspaceKey]
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     day: Mapped[date | None] = mapped_column(Date)
-    """The night of a nightly one, in the workspace's zone; null for one that somebody asked for."""
+    """The day that begins with a nightly one, in the workspace's zone; null for one that somebody asked for."""
     last_follower_id: Mapped[int] = mapped_column(server_default="0")
     """Up to here followers are recounted."""
     followers: Mapped[int] = mapped_column(server_default="0")
     differed: Mapped[int] = mapped_column(server_default="0")
-    """Followers whose counts were others than their interactions make, and were corrected."""
+    """Followers whose counts or times were others than their interactions make, and were corrected."""
     dropped: Mapped[int] = mapped_column(server_default="0")
     """Those of them whose score is lower now."""
     tiers_dropped: Mapped[int] = mapped_column(server_default="0")
     """Those of them who are in a lower tier now."""
     ranks_differed: Mapped[int] = mapped_column(server_default="0")
-    """Scores that were counted for another number of followers than have them, and were corrected."""
+    """Counts of followers by score, of any level, that were others than there are followers, and were corrected."""
     started_at: Mapped[Recorded]
     finished_at: Mapped[datetime | None]

@@ -33,6 +33,7 @@ from db.models.metrics import CampaignTotals
 from db.queries import metrics
 from db.queries.columns import Fields, Query, own
 from db.queries.live import outbox
+from db.queries.searching import mentions_all
 from db.statements import Rows, given_ids, given_texts, prepared, workspace
 
 NEEDS = {
@@ -50,6 +51,7 @@ ORDERS = {
 }
 
 _KEY = (Campaign.workspace_id, Campaign.key)
+_SEARCHED = (Campaign.name, Campaign.key, Campaign.description, Campaign.objective)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _conditions(given: frozenset[str]) -> list[ColumnElement[bool]]:
         "brand_id": Campaign.brand_id == bindparam("brand_id", type_=BigInteger),
         "channel_id": _is_on(bindparam("channel_id", type_=BigInteger)),
         "active_on": _runs_on(bindparam("active_on", type_=Date)),
-        "words": _mentions_all(given_texts("words")),
+        "words": mentions_all(Campaign, given_texts("words"), *_SEARCHED),
     }
     return [condition for name, condition in conditions.items() if name in given]
 
@@ -142,14 +144,6 @@ def _runs_on(day: Any) -> ColumnElement[bool]:
     begun = or_(Campaign.starts_on.is_(None), Campaign.starts_on <= day)
     not_over = or_(Campaign.ends_on.is_(None), Campaign.ends_on >= day)
     return and_(begun, not_over)
-
-
-def _mentions_all(words: Any) -> ColumnElement[bool]:
-    text = func.concat_ws(" ", Campaign.name, Campaign.key, Campaign.description, Campaign.objective)
-    each = func.unnest(words).table_valued("word").render_derived("words")
-    # Lowered on both sides by PostgreSQL: Python has other ideas of some letters.
-    missing = select(each.c.word).where(func.strpos(func.lower(text), func.lower(each.c.word)) == 0)
-    return ~missing.correlate(Campaign).exists()
 
 
 async def create(transaction: Transaction, values: Mapping[str, Any]) -> int:

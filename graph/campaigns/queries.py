@@ -13,10 +13,8 @@ from graph import ids
 from graph.campaigns.types import Campaign, campaign_of
 from graph.connections import After, Before, Connection, First, Last, connection
 from graph.context import Info
-from graph.errors import bad_input
+from graph.searches import search_of
 from graph.selection import selection_of
-
-LONGEST_SEARCH = 200
 
 
 @strawberry.enum(description="The order of a list of campaigns.")
@@ -49,13 +47,11 @@ def filter_of(given: CampaignFilter | None) -> campaigns.Filter:
     """The filter that an argument means."""
     if given is None:
         return campaigns.Filter()
-    if given.search is not None and len(given.search) > LONGEST_SEARCH:
-        raise bad_input(f"filter.search: at most {LONGEST_SEARCH} characters; there are {len(given.search)}.")
     return campaigns.Filter(
         status=None if given.status is None else tuple(given.status),
         brand_id=None if given.brand_id is None else ids.argument("Brand", given.brand_id, "filter.brandId"),
         channel_id=None if given.channel_id is None else ids.argument("Channel", given.channel_id, "filter.channelId"),
-        search=given.search,
+        search=search_of(given.search),
         active_on=given.active_on,
     )
 

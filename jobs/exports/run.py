@@ -22,6 +22,7 @@ from db.queries.exports import facts, working
 from db.queries.exports.facts import NAMED, Place, Which
 from db.queries.exports.working import Attempt, Part
 from db.statements import Rows
+from jobs.again import Again
 from jobs.exports.columns import COLUMNS, cells, referred
 from jobs.exports.manifest import manifest, manifest_name
 from jobs.exports.parts import PartFile, folder
@@ -50,14 +51,6 @@ class Options:
     """How often the store may fail altogether before a file is finished."""
     first_delay: timedelta = timedelta(seconds=5)
     """How long a job rests after the first of these; twice as long after each further one."""
-
-
-class Again(Exception):
-    """The job is to be worked on again, by anybody, after a while."""
-
-    def __init__(self, delay: timedelta, reason: str) -> None:
-        super().__init__(reason)
-        self.delay = delay
 
 
 class _NotOurs(Exception):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 
-from jobs.imports.files import Malformed, Row, Source
+from jobs.imports.files import Malformed, Row, Rows
 from jobs.imports.rows import Converter, Draft, Reject
 
 _SLICE = 32
@@ -23,12 +23,12 @@ class Chunk:
     position: int = 0
 
 
-async def chunks(source: Source, converter: Converter, skip: int, size: int) -> AsyncGenerator[Chunk, None]:
+async def chunks(source: Rows, converter: Converter, skip: int, size: int) -> AsyncGenerator[Chunk, None]:
     """A file's rows behind the first ``skip``, one chunk ahead of who takes them.
 
     What reading raises comes behind the chunks before it.
     """
-    rows = enumerate(source, 1)
+    rows = source.numbered()
     await _skip(rows, skip)
     upcoming = asyncio.create_task(_filled(source, rows, converter, size))
     try:
@@ -41,14 +41,12 @@ async def chunks(source: Source, converter: Converter, skip: int, size: int) -> 
 
 
 async def _skip(rows: Iterator[tuple[int, Row | Malformed]], count: int) -> None:
-    for line, _ in islice(rows, count):
-        if line % 1000 == 0:
+    for place, _ in enumerate(islice(rows, count)):
+        if place % 1000 == 999:
             await asyncio.sleep(0)
 
 
-async def _filled(
-    source: Source, rows: Iterator[tuple[int, Row | Malformed]], converter: Converter, size: int
-) -> Chunk:
+async def _filled(source: Rows, rows: Iterator[tuple[int, Row | Malformed]], converter: Converter, size: int) -> Chunk:
     # Slices in the event loop and not a thread: a thread took turns with the code that prepares the insert, so that
     # PostgreSQL began when both were done. Here the slices fill the time in which it works.
     chunk, now = Chunk(), datetime.now(UTC)

@@ -11,7 +11,7 @@ from db.models.engagement_items import NewEngagement
 from db.models.engagement_kinds import EngagementType
 from db.models.rules import text_problems
 from db.queries.engagement import placing, recording
-from jobs.imports.references import CAMPAIGN
+from jobs.imports.references import CAMPAIGN, OF_CAMPAIGN
 from jobs.imports.rows import UNRESOLVED, Draft, Kind, Taken, Waiting, add_problems
 
 PARENT = "parent"
@@ -64,4 +64,4 @@ def _named(problem: Problem) -> Problem:
     return replace(problem, field=(PARENT,)) if problem.field == ("parent_id",) else problem
 
 
-COMMENTS = Kind("comments", FIELDS, ("key", "user_id", "body", "occurred_at"), _build, _record)
+COMMENTS = Kind("comments", FIELDS, ("key", "user_id", "body", "occurred_at"), _build, _record, references=OF_CAMPAIGN)

@@ -1,6 +1,5 @@
 """Rows that are events, as ad platforms report them."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -26,21 +25,8 @@ FIELDS = (
     CHANNEL.field,
     AUDIENCE.field,
 )
-_TYPES = {word: one for one in EventType for word in (one.value, f"{one.value}S")}
+_TYPE = values.one_of("type", values.with_plurals(EventType), EventType.CLICK)
 _STANDS_IN = "XXX"  # for a currency that is missing, so that the amount can be checked too
-_LONGEST_SHOWN = 50
-
-
-def _type(raw: Any) -> EventType:
-    found = _TYPES.get(raw) or _TYPES.get(raw.strip().upper()) if isinstance(raw, str) else None
-    if found is None:
-        said = str(raw)
-        mended = f" --translate {shlex.quote(f'type:{said}=CLICK')} would make it one."
-        raise ValueError(
-            f"{said[:_LONGEST_SHOWN]!r} is no type: there are IMPRESSION, CLICK and CONVERSION."
-            + (mended if len(said) <= _LONGEST_SHOWN else "")
-        )
-    return found
 
 
 def _build(found: dict[str, Any], problems: list[Problem], now: datetime) -> NewEvent:
@@ -84,7 +70,7 @@ EVENTS = Kind(
     ("key", "type", "occurred_at"),
     _build,
     _record,
-    {"type": _type, "value": values.amount},
+    {"type": _TYPE, "value": values.amount},
     WITH_CHANNEL,
     documents=("data",),
 )

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import orjson
 
-from jobs.imports.errors import ImportFailedError
+from jobs.imports.errors import DamagedFileError, ImportFailedError
 
 LONGEST_LINE = 1 << 20
 """Bytes. What is longer is cut, and so rejected, instead of filling the memory."""
@@ -38,8 +38,34 @@ Row: TypeAlias = Sequence[str] | dict[str, Any]
 """The fields of a CSV row in the order of the header, or the object of a JSON line."""
 
 
+class Rows(Protocol):
+    """What an import reads: rows with named columns."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Their names."""
+        ...
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether rows are sequences in the order of the columns, and not objects."""
+        ...
+
+    def numbered(self) -> Iterator[tuple[int, Row | Malformed]]:
+        """The rows, each with its number in the file, from 1. The same at every reading of the file."""
+        ...
+
+    def position(self) -> int:
+        """How many bytes of the file, as it lies on the disk, were taken so far."""
+        ...
+
+    def named(self, row: Row) -> dict[str, Any]:
+        """A row with its columns' names."""
+        ...
+
+
 class Source:
-    """An opened file. Iterating gives its rows; blank lines are none."""
+    """An opened file, and ``Rows``. Iterating gives its rows; blank lines are none."""
 
     def __init__(self, raw: BinaryIO, text: BinaryIO, each: str | None = None) -> None:
         self._raw = raw
@@ -47,7 +73,7 @@ class Source:
         if each is not None and not is_json:
             raise ImportFailedError("--each is for JSON Lines: rows of CSV hold no lists.")
         self._rows: _Csv | _JsonLines = _JsonLines(text, each) if is_json else _Csv(text)
-        self.columns = self._rows.columns
+        self.columns: Sequence[str] = self._rows.columns
         """The header of a CSV file; what the first objects of a JSON Lines file name."""
         self.is_csv = isinstance(self._rows, _Csv)
 
@@ -55,7 +81,11 @@ class Source:
         try:
             yield from self._rows
         except _DAMAGE as error:
-            raise ImportFailedError(_damaged(error)) from None
+            raise DamagedFileError(_damaged(error)) from None
+
+    def numbered(self) -> Iterator[tuple[int, Row | Malformed]]:
+        """The rows, each with its number in the file, from 1."""
+        return enumerate(self, 1)
 
     def position(self) -> int:
         """How many bytes of the file, as it lies on the disk, were taken so far."""
@@ -81,7 +111,7 @@ def opened(path: Path, each: str | None = None) -> Iterator[Source]:
         try:
             source = Source(raw, _unpacked(raw), each)
         except _DAMAGE as error:
-            raise ImportFailedError(_damaged(error)) from None
+            raise DamagedFileError(_damaged(error)) from None
         yield source
 
 
@@ -106,8 +136,7 @@ def _unpacked(raw: Any) -> Any:
 
 def _damaged(error: Exception) -> str:
     cut = isinstance(error, EOFError)
-    what = "The gzip file ends too early: it was cut off" if cut else f"The gzip file is damaged ({error})"
-    return f"{what}. What was read before is imported; repair the file and import it again, known rows do no harm."
+    return "The gzip file ends too early: it was cut off" if cut else f"The gzip file is damaged ({error})"
 
 
 def _starts_an_object(text: Any) -> bool:

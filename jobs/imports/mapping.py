@@ -1,18 +1,16 @@
 """Which column, or which text made of columns, feeds which field. Compiled once; no parsing per row."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from string import Formatter
 from typing import Any, TypeAlias
 
 from db.errors import camel
 from jobs.imports.errors import ImportFailedError
-from jobs.imports.files import Row, Source
+from jobs.imports.files import Row, Rows
 
 LINE = "line"
 """The placeholder that is the number of the row, from 1."""
-CAMPAIGN = "campaign"
-"""The field that names the campaign by its key."""
 Getter: TypeAlias = Callable[[Row, int], Any]
 """From a row and its number to what a field gets: None or an empty string where there is nothing."""
 
@@ -47,11 +45,15 @@ def is_text(option: str, template: str) -> bool:
 
 
 def compiled(
-    source: Source, fields: Sequence[str], templates: Mapping[str, str], required: Sequence[str]
+    source: Rows,
+    fields: Sequence[str],
+    templates: Mapping[str, str],
+    required: Sequence[str],
+    for_all: Collection[str] = (),
 ) -> dict[str, Getter]:
     """A getter for each field that the file feeds: as mapped, or from a column of its own name.
 
-    Raises ImportFailedError where a column is missing without which no row could be taken.
+    ``for_all``: fields that an option of the same name gives all rows. Raises ImportFailedError where a column is missing without which no row could be taken.
     """
     getters: dict[str, Getter] = {}
     for field in fields:
@@ -65,19 +67,18 @@ def compiled(
     missing = [camel(field) for field in required if field not in getters]
     if missing:
         raise ImportFailedError(
-            f"Nothing in the file gives {' and '.join(missing)}. {_columns(source)} {_advice(missing)}"
+            f"Nothing in the file gives {' and '.join(missing)}. {_columns(source)} {_advice(missing, for_all)}"
         )
     return getters
 
 
-def _advice(missing: Sequence[str]) -> str:
+def _advice(missing: Sequence[str], for_all: Collection[str]) -> str:
     advice = f"Map one with --map {missing[0]}=COLUMN, or make it of several, --map '{missing[0]}=text-{{COLUMN}}'"
-    return f"{advice}; {{line}} is the row's number." + (
-        " Or name one campaign for all rows with --campaign." if camel(CAMPAIGN) in missing else ""
-    )
+    others = (f" Or name one {name} for all rows with --{name}." for name in for_all if camel(name) in missing)
+    return f"{advice}; {{line}} is the row's number." + "".join(others)
 
 
-def _columns(source: Source) -> str:
+def _columns(source: Rows) -> str:
     return f"It has the columns {', '.join(source.columns)}." if source.columns else "It has no columns."
 
 
@@ -92,7 +93,7 @@ def _slots(option: str, template: str) -> list[tuple[str, str | None]]:
     return [(literal, name) for literal, name, _, _ in parts]
 
 
-def _getter(source: Source, option: str, template: str) -> Getter:
+def _getter(source: Rows, option: str, template: str) -> Getter:
     slots = _slots(option, template)
     names = [name for _, name in slots if name is not None]
     plain = None if names else "".join(literal for literal, _ in slots)
@@ -104,7 +105,7 @@ def _getter(source: Source, option: str, template: str) -> Getter:
     return _filled(source, slots) if plain is None else _column(source, plain)
 
 
-def _column(source: Source, name: str) -> Getter:
+def _column(source: Rows, name: str) -> Getter:
     if not source.is_csv:
         return lambda row, line: row.get(name)  # type: ignore[union-attr]
     if source.columns.count(name) > 1:
@@ -113,7 +114,7 @@ def _column(source: Source, name: str) -> Getter:
     return lambda row, line: take(row)
 
 
-def _filled(source: Source, slots: Sequence[tuple[str, str | None]]) -> Getter:
+def _filled(source: Rows, slots: Sequence[tuple[str, str | None]]) -> Getter:
     """A text with its placeholders filled in; nothing where it has columns and all of them are empty."""
     pattern = "".join(literal.replace("%", "%%") + ("" if name is None else "%s") for literal, name in slots)
     names = [name for _, name in slots if name is not None]
@@ -133,7 +134,7 @@ def _filled(source: Source, slots: Sequence[tuple[str, str | None]]) -> Getter:
     return fill
 
 
-def _filled_with_one(source: Source, pattern: str, name: str) -> Getter:
+def _filled_with_one(source: Rows, pattern: str, name: str) -> Getter:
     if name == LINE:
         return lambda row, line: pattern % line
     get = _column(source, name)

@@ -22,9 +22,9 @@ class Reference:
     """What is said of a name that nothing has, with a place for the name."""
     find: Callable[[Transaction, Sequence[str]], Awaitable[dict[str, int]]]
     """The ids by name; missing ones are left out."""
-    create: Callable[[Transaction, Sequence[str]], Awaitable[None]]
-    """Makes those of sorted names that are not there."""
-    option: str
+    create: Callable[[Transaction, Sequence[str]], Awaitable[None]] | None = None
+    """Makes those of sorted names that are not there. None: nothing makes them."""
+    option: str | None = None
     """What of the command line makes them."""
     required: bool = False
     """Whether every row has to name one."""

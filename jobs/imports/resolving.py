@@ -34,7 +34,8 @@ class Resolver:
             if problem := next(text_problems(reference.field, name, LONGEST), None):
                 raise ImportFailedError(f"--{reference.field}: {problem.message}")
             if reference.field not in self._made and not await reference.find(transaction, [name]):
-                raise ImportFailedError(f"{reference.unknown(name)} {reference.option} makes it.")
+                advice = "" if reference.option is None else f" {reference.option} makes it."
+                raise ImportFailedError(reference.unknown(name) + advice)
 
     async def resolve(self, transaction: Transaction, drafts: Sequence[Draft]) -> Found:
         """Gives each draft's item its ids, or the draft a problem. Answers those that were not known before.
@@ -59,7 +60,7 @@ class Resolver:
         known, makes = self._known[reference.field], reference.field in self._made
         found: dict[str, int] = {}
         if unknown := sorted({draft.names[place] for draft in drafts} - known.keys() - {""}):
-            if makes:
+            if makes and reference.create is not None:
                 wanted = {draft.names[place] for draft in drafts if not draft.problems}
                 await reference.create(transaction, [name for name in unknown if name in wanted])
             found = await reference.find(transaction, [name for name in unknown if "\0" not in name])

@@ -9,9 +9,9 @@ from db.engine import Transaction
 from db.errors import Problem, camel, invalid
 from db.models.rules import text_problems
 from jobs.imports import values
-from jobs.imports.files import Malformed, Row
+from jobs.imports.files import Malformed, Row, Rows, Source
 from jobs.imports.mapping import Getter
-from jobs.imports.references import LONGEST, OF_CAMPAIGN, Reference
+from jobs.imports.references import LONGEST, Reference
 
 EMPTY = "This must not be empty."
 UNRESOLVED = 0
@@ -77,17 +77,26 @@ class Kind:
     record: Callable[[Transaction, Sequence[Draft]], Awaitable[Taken]]
     parsers: Mapping[str, values.Parser] = field(default_factory=dict)
     """Of fields that are neither texts nor times."""
-    references: Sequence[Reference] = OF_CAMPAIGN
+    references: Sequence[Reference] = ()
     """What a row refers to. Each has a field of its name."""
     documents: Collection[str] = ()
     """Fields that hold whatever JSON can. Where a field is a text, it is the text of such a document."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What fields get where a row has nothing for them, as values."""
+    for_all: Collection[str] = ()
+    """Fields that are no references, and that an option of the same name gives all rows that have nothing for them."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What it was made with, where not all imports of its name are alike: part of what a run is known by. As JSON has it."""
+    read: Callable[[Source], tuple[Rows, Mapping[str, str]]] | None = None
+    """Which rows to take of a file of a shape that is known, and the templates of all fields. May take its time. None: the
+    rows as they stand, with the user's own templates."""
 
 
 class Converter:
     """Applies a compiled mapping to rows.
 
-    ``fixed``: what all rows refer to, by field. ``defaults``: what fields get where a row has nothing for them. ``texts``:
-    the fields that are texts whatever the row holds, all of a CSV file.
+    ``fixed``: what all rows refer to, by field. ``defaults``: what fields get where a row has nothing for them, before
+    what the kind has for them. ``texts``: the fields that are texts whatever the row holds, all of a CSV file.
     """
 
     def __init__(
@@ -105,7 +114,8 @@ class Converter:
         self._named = [(place, one.field, one.required) for place, one in places if one.field not in fixed]
         self._names = [fixed.get(one.field, "") for one in self.references]
         self._build = kind.build
-        self._defaults = list(defaults.items())
+        self._defaults = [*defaults.items(), *kind.defaults.items()]
+        self._happened = "occurred_at" in kind.fields
         self._plan = [
             (name, get, _parser(kind, name, zone, is_text=name in texts))
             for name, get in getters.items()
@@ -127,7 +137,7 @@ class Converter:
         for name, value in self._defaults:
             found.setdefault(name, value)
         names = self._names_of(found) if self._named else self._names
-        if "occurred_at" not in found:
+        if self._happened and "occurred_at" not in found:
             found["occurred_at"] = now  # stands in, so that the other fields can be checked too
             add_problems(problems, [invalid(EMPTY, "occurred_at")])
         item = self._build(found, problems, now)

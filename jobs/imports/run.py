@@ -25,7 +25,7 @@ from db.queries import imports
 from jobs.imports import mapping, translating, values
 from jobs.imports.chunks import Chunk, chunks
 from jobs.imports.errors import ImportFailedError
-from jobs.imports.files import Source, opened
+from jobs.imports.files import Rows, Source, opened
 from jobs.imports.impressions import IMPRESSIONS
 from jobs.imports.rejects import Rejects
 from jobs.imports.resolving import Found, Resolver
@@ -58,6 +58,8 @@ class Job:
     """Makes channels and audiences that are missing."""
     currency: str | None = field(default=None, kw_only=True)
     """The currency of values without one; None: they are rejected."""
+    content: str | None = field(default=None, kw_only=True)
+    """The slug of the content item that new posts become part of; None: each gets one of its own."""
     each: str | None = field(default=None, kw_only=True)
     """The field of a JSON line that holds a list, each of whose objects is a row."""
     translations: translating.Tables = field(default_factory=dict, kw_only=True)
@@ -66,7 +68,7 @@ class Job:
     @property
     def fixed(self) -> dict[str, str]:
         """What all rows refer to, by field."""
-        named = {"campaign": self.campaign, "channel": self.channel}
+        named = {"campaign": self.campaign, "channel": self.channel, "content": self.content}
         return {name: value for name, value in named.items() if value is not None}
 
     @property
@@ -133,14 +135,15 @@ async def import_file(
     _check(job, rejects_path)
     with opened(job.path, job.each) as source:
         before = _state_of(job.path)
-        converter = _converter(source, job)
+        rows, templates = await asyncio.to_thread(_read, source, job)
+        converter = _converter(rows, templates, job)
         fingerprint = await asyncio.to_thread(_fingerprint, job)
-        work = _Run(database, workspace_id, job, fingerprint, Rejects(rejects_path, source.named), converter)
+        work = _Run(database, workspace_id, job, fingerprint, Rejects(rejects_path, rows.named), converter)
         if await work.begin():
             return Result(Outcome.KNOWN, work.counts, rejects_path)
         resumed_from = work.counts.rows_read
         progress(Progress(work.counts, 0, before[0]))
-        async with aclosing(chunks(source, converter, resumed_from, job.chunk)) as upcoming:
+        async with aclosing(chunks(rows, converter, resumed_from, job.chunk)) as upcoming:
             async for chunk in upcoming:
                 await _kept(work.take_in(chunk))
                 progress(Progress(work.counts, chunk.position, before[0]))
@@ -185,13 +188,19 @@ def _state_of(path: Path) -> tuple[int, int]:
     return state.st_size, state.st_mtime_ns
 
 
-def _converter(source: Source, job: Job) -> Converter:
+def _read(source: Source, job: Job) -> tuple[Rows, Mapping[str, str]]:
+    return (source, job.templates) if job.kind.read is None else job.kind.read(source)
+
+
+def _converter(source: Rows, templates: Mapping[str, str], job: Job) -> Converter:
     fields, fixed = job.kind.fields, job.fixed
     required = [*job.kind.required, *(one.field for one in job.kind.references if one.required)]
     zone = None if job.time_zone is None else values.time_zone(job.time_zone)
-    getters = mapping.compiled(source, fields, job.templates, [name for name in required if name not in fixed])
+    required = [name for name in required if name not in fixed]
+    for_all = [*(one.field for one in job.kind.references), *job.kind.for_all]
+    getters = mapping.compiled(source, fields, templates, required, for_all)
     translating.translated(getters, job.translations)
-    made = (name for name, template in job.templates.items() if mapping.is_text(name, template))
+    made = (name for name, template in templates.items() if mapping.is_text(name, template))
     defaults = {} if job.currency is None else {"currency": job.currency}
     return Converter(job.kind, getters, zone, fixed, defaults, texts=set(fields if source.is_csv else made))
 
@@ -206,8 +215,9 @@ def _fingerprint(job: Job) -> str:
         "time_zone": job.time_zone,
     }
     # Left out where they are not given: runs from before there were these go on.
-    newer = ("channel", "create_channels", "currency", "each", "translations")
+    newer = ("channel", "create_channels", "content", "currency", "each", "translations")
     options |= {name: value for name in newer if (value := getattr(job, name))}
+    options |= {"options": dict(job.kind.options)} if job.kind.options else {}
     with job.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(orjson.dumps(options, option=orjson.OPT_SORT_KEYS))

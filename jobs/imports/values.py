@@ -1,10 +1,12 @@
 """From what a file says to a value of a field. Each parser raises ValueError with a message for the user."""
 
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -12,6 +14,7 @@ import orjson
 from jobs.imports.errors import ImportFailedError
 
 Parser = Callable[[Any], Any]
+Kinds = TypeVar("Kinds", bound=StrEnum)
 
 _YES = frozenset({"true", "t", "yes", "y", "1"})
 _NO = frozenset({"false", "f", "no", "n", "0"})
@@ -19,6 +22,8 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 _NO_TIME = "This is not a time as RFC 3339 writes it, nor seconds or milliseconds since 1970."
+_BETWEEN = re.compile(r"[\s_-]+")
+_LONGEST_SHOWN = 50
 _FIRST_MILLISECONDS = 10**11  # as seconds this is the year 5138, as milliseconds 1973
 
 
@@ -58,6 +63,37 @@ def amount(raw: Any) -> Decimal:
         return Decimal(digits)
     except InvalidOperation:
         raise ValueError("This must be a decimal number.") from None
+
+
+def with_plurals(kinds: Iterable[Kinds]) -> dict[str, Kinds]:
+    """Some kinds by their names and the plurals of these."""
+    return {word: one for one in kinds for word in (one.value, f"{one.value}S")}
+
+
+def one_of(what: str, words: Mapping[str, Kinds], example: Kinds) -> Parser:
+    """A parser of kinds of something, by words for them: in any case, and with anything or nothing between their parts.
+
+    ``what`` is the field's name; ``example`` is what a word that is none of these might be translated to.
+    """
+    folded = {_folded(word): one for word, one in words.items()}
+    *names, last = dict.fromkeys(one.value for one in words.values())
+    there = f"there are {', '.join(names)} and {last}."
+
+    def parse(raw: Any) -> Kinds:
+        found = words.get(raw) or folded.get(_folded(raw)) if isinstance(raw, str) else None
+        if found is None:
+            said = str(raw)
+            mended = f" --translate {shlex.quote(f'{what}:{said}={example}')} would make it one."
+            raise ValueError(
+                f"{said[:_LONGEST_SHOWN]!r} is no {what}: {there}" + (mended if len(said) <= _LONGEST_SHOWN else "")
+            )
+        return found
+
+    return parse
+
+
+def _folded(word: str) -> str:
+    return _BETWEEN.sub("", word).upper()
 
 
 def json_text(raw: Any) -> Any:

@@ -114,7 +114,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name=op.f("followers_workspace_id_fkey")),
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("followers_pkey")),
         sa.UniqueConstraint(
-            "workspace_id", "platform", "external_id", name=op.f("followers_workspace_id_platform_external_id_key")
+            "workspace_id", "external_id", "platform", name=op.f("followers_workspace_id_external_id_platform_key")
         ),
     )
     op.create_index("followers_first_seen_idx", "followers", ["workspace_id", "first_seen_at", "id"], unique=False)
@@ -141,16 +141,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("score_recounts_pkey")),
         sa.UniqueConstraint("workspace_id", "day", name=op.f("score_recounts_workspace_id_day_key")),
     )
+    op.create_index(
+        "score_recounts_unfinished_idx",
+        "score_recounts",
+        ["workspace_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NULL"),
+    )
     op.create_table(
         "content_followers",
         sa.Column("workspace_id", sa.BigInteger(), nullable=False),
         sa.Column("content_id", sa.BigInteger(), nullable=False),
         sa.Column("follower_id", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["workspace_id", "content_id"],
-            ["content_items.workspace_id", "content_items.id"],
-            name=op.f("content_followers_workspace_id_content_id_fkey"),
-        ),
         sa.PrimaryKeyConstraint("workspace_id", "content_id", "follower_id", name=op.f("content_followers_pkey")),
     )
     op.create_table(
@@ -227,9 +229,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workspace_id", "id", name=op.f("content_posts_pkey")),
         sa.UniqueConstraint(
             "workspace_id",
-            "platform",
             "external_post_id",
-            name=op.f("content_posts_workspace_id_platform_external_post_id_key"),
+            "platform",
+            name=op.f("content_posts_workspace_id_external_post_id_platform_key"),
         ),
     )
     op.create_index(

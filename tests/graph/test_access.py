@@ -21,7 +21,12 @@ ROOT_FIELDS = {
 }
 
 
-ABOUT = {"Query.exportJob": "ExportJob", "Query.channel": "Channel"}
+ABOUT = {
+    "Query.exportJob": "ExportJob",
+    "Query.channel": "Channel",
+    "Query.contentItem": "ContentItem",
+    "Query.follower": "Follower",
+}
 """Of what type the ids of a root field are, where they are not of campaigns."""
 
 

@@ -25,6 +25,7 @@ from tests.facts import (
     share,
     start_export,
 )
+from tests.social import interaction, post, record_interactions, upsert_content
 
 
 def _engage(field: str, values: str) -> str:
@@ -83,6 +84,11 @@ def _event(values: str) -> str:
 
 PLACES |= {
     "Query.channel(id:)": "query ($id: ID!) { channel(id: $id) { id name metrics { clicks } } }",
+    "Query.contentItem(id:)": "query ($id: ID!) { contentItem(id: $id) { id title tags { value } summary { totalLikes } } }",
+    "Query.follower(id:)": "query ($id: ID!) { follower(id: $id) { id username rank score { value } interactions { totalCount } } }",
+    "Query.interactions(contentId:)": "query ($id: ID!) { interactions(contentId: $id) { totalCount nodes { id } } }",
+    "Follower.interactions(contentId:)": "query ($id: ID!) { followers { nodes { interactions(contentId: $id) "
+    "{ totalCount nodes { id } } } } }",
     "CampaignFilter.channelId": "query ($id: ID!) { campaigns(filter: {channelId: $id}) { totalCount nodes { id } } }",
     "EventFilter.channelId": "query ($id: ID!) { campaigns { nodes { events(filter: {channelId: $id}) { totalCount } } } }",
     "EventFilter.audienceId": "query ($id: ID!) { campaigns { nodes { events(filter: {audienceId: $id}) { totalCount } } } }",
@@ -126,6 +132,10 @@ KINDS = {
         "CampaignChannel",
         "Event",
         "DeadLetter",
+        "ContentItem",
+        "ContentPost",
+        "Follower",
+        "Interaction",
     ),
     "Query.nodes(ids:)": (
         "Campaign",
@@ -142,8 +152,16 @@ KINDS = {
         "CampaignChannel",
         "Event",
         "DeadLetter",
+        "ContentItem",
+        "ContentPost",
+        "Follower",
+        "Interaction",
     ),
     "Query.channel(id:)": ("Channel",),
+    "Query.contentItem(id:)": ("ContentItem",),
+    "Query.follower(id:)": ("Follower",),
+    "Query.interactions(contentId:)": ("ContentItem",),
+    "Follower.interactions(contentId:)": ("ContentItem",),
     "CampaignFilter.channelId": ("Channel",),
     "EventFilter.channelId": ("Channel",),
     "EventFilter.audienceId": ("Audience",),
@@ -216,7 +234,18 @@ async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
         "query ($id: ID!) { campaign(id: $id) { events { nodes { id } } } deadLetters { nodes { id } } }",
         id=campaign_id,
     )
+    tags, posts = [{"type": "topic", "value": "theirs"}], [post("META", "theirs")]
+    content_id = await upsert_content(theirs, "theirs", tags=tags, posts=posts)
+    await record_interactions(theirs, interaction("theirs", platform="META", externalPostId="theirs"))
+    found = await theirs.data(
+        "{ contentItems { nodes { posts { nodes { id } } } } interactions { nodes { id follower { id } } } }"
+    )
+    [interacted] = found["interactions"]["nodes"]
     return {
+        "Follower": interacted["follower"]["id"],
+        "Interaction": interacted["id"],
+        "ContentItem": content_id,
+        "ContentPost": found["contentItems"]["nodes"][0]["posts"]["nodes"][0]["id"],
         "Channel": channel_id,
         "Audience": audience_id,
         "CampaignChannel": link_id,
@@ -245,6 +274,7 @@ MISSING = {
     "Comment": encode("Comment", 999999),
     "ExportJob": encode("ExportJob", 999999),
     **{kind: encode(kind, 999999) for kind in ("Channel", "Audience", "CampaignChannel", "Event", "DeadLetter")},
+    **{kind: encode(kind, 999999) for kind in ("ContentItem", "ContentPost", "Follower", "Interaction")},
 }
 
 
@@ -276,6 +306,15 @@ async def test_foreign_keys_are_free_and_find_nothing(api: Api, foreign: dict[st
     assert (await record(api, campaign_id, [{"key": "theirs", "occurredAt": at()}]))["accepted"] == 1
     assert (await share(api, campaign_id, "u", key="theirs"))["created"]
     assert await start_export(api, campaign_id, key="theirs") != foreign["ExportJob"]
+    assert await api.data('{ contentItemBySlug(slug: "theirs") { id } }') == {"contentItemBySlug": None}
+    given = interaction("theirs", platform="META", externalPostId="theirs")
+    assert (await record_interactions(api, given))["rejected"][0]["code"] == "NOT_FOUND"
+    assert await upsert_content(api, "theirs", posts=[post("META", "theirs")]) != foreign["ContentItem"]
+    assert (await record_interactions(api, given))["accepted"] == 1
+    answer = await api.data("{ followers { totalCount nodes { id rank score { value } } } }")
+    [mine] = answer["followers"]["nodes"]
+    assert mine.pop("id") != foreign["Follower"]
+    assert mine == {"rank": 1, "score": {"value": 5}}
 
 
 ROWS = {
@@ -288,6 +327,7 @@ ROWS = {
     "export_jobs": 1,
     **dict.fromkeys(("channels", "audiences", "campaign_channels", "events", "dead_letters"), 1),
     **dict.fromkeys(("event_totals", "event_buckets"), 1),
+    **dict.fromkeys(("content_items", "content_tags", "content_posts", "content_summaries"), 1),
 }
 
 

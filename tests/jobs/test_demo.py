@@ -9,7 +9,7 @@ from sqlalchemy import text
 from db.engine import Database
 from db.queries import workspaces
 from db.queries.impressions import recording
-from jobs import demo, demo_events
+from jobs import demo, demo_content, demo_events
 
 _SHAPE = text("""
     SELECT (SELECT count(*) FROM brands) AS brands, (SELECT count(*) FROM campaigns) AS campaigns,
@@ -39,6 +39,17 @@ _REPORTED = text("""
 """)
 _REPORTED_TOTALS = text("""
     SELECT sum(impressions)::int, sum(clicks)::int, sum(conversions)::int, sum(revenue) FROM event_totals
+""")
+_INTERACTED = text("""
+    SELECT count(*) AS interactions, count(DISTINCT follower_id) AS followers,
+        md5(string_agg(concat_ws('|', i.key, i.type, f.platform, f.external_id, p.external_post_id, i.value, i.occurred_at), ',' ORDER BY i.key))
+          AS content
+    FROM interactions i JOIN followers f ON f.id = i.follower_id LEFT JOIN content_posts p ON p.id = i.post_id
+""")
+_SCORED = text("""
+    SELECT count(*) FILTER (WHERE score >= 500) AS super_fans, count(*) FILTER (WHERE score BETWEEN 100 AND 499) AS active,
+        count(*) FILTER (WHERE score BETWEEN 10 AND 99) AS lurkers, count(*) FILTER (WHERE score < 10) AS inactive
+    FROM followers
 """)
 _TOTALS = text("""
     SELECT sum(impressions)::int, sum(clicks)::int, sum(conversions)::int, sum(spend), sum(unique_impressions)::int,
@@ -77,6 +88,11 @@ async def test_it_is_made_once(database: Database) -> None:
     assert sum(tuple(reported)[:3]) == demo_events.EVENTS
     assert min(tuple(reported)[:4]) > 20
     assert reported.content == "aa22598488578c8b6477245054612e9e"
+    interacted, scored = await ask(database, _INTERACTED), await ask(database, _SCORED)
+    assert interacted.interactions == demo_content.INTERACTIONS + 12
+    assert sum(scored) == interacted.followers
+    assert min(scored) > 2
+    assert interacted.content == "67fe300d5d6d3b9dc4087ceeb6bba6d5"
 
 
 async def test_it_survives_an_interruption_and_company(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,3 +113,4 @@ async def test_it_survives_an_interruption_and_company(database: Database, monke
     assert (await ask(database, _SHAPE)).impressions == demo.IMPRESSIONS
     assert (await ask(database, _TOTALS))[0] == demo.IMPRESSIONS
     assert tuple(await ask(database, _ENGAGED))[:5] == tuple(await ask(database, _ENGAGED_TOTALS))
+    assert (await ask(database, _INTERACTED)).interactions == demo_content.INTERACTIONS + 12

@@ -16,7 +16,7 @@ async def place(transaction: Transaction, items: Sequence[NewInteraction]) -> di
     )
     if not named:
         return {}
-    values = {"platforms": [platform for platform, _ in named], "posts": [post for _, post in named]}
+    values = {"platforms": sorted({platform for platform, _ in named}), "posts": [post for _, post in named]}
     rows = await transaction.rows(_POSTS, {**values, "workspace": transaction.workspace_id})
     found = {(row.platform, row.external_post_id): row for row in rows}
     wrong: dict[int, Problem] = {}
@@ -32,7 +32,7 @@ async def place(transaction: Transaction, items: Sequence[NewInteraction]) -> di
 
 
 _POSTS = text(
-    "SELECT posts.id, posts.content_id, posts.platform, posts.external_post_id FROM content_posts posts "
-    "JOIN unnest(CAST(:platforms AS text[]), CAST(:posts AS text[])) AS named (platform, external_post_id) "
-    "USING (platform, external_post_id) WHERE posts.workspace_id = (SELECT CAST(:workspace AS bigint))"
+    "SELECT id, content_id, platform, external_post_id FROM content_posts "
+    "WHERE workspace_id = (SELECT CAST(:workspace AS bigint)) AND external_post_id = ANY (CAST(:posts AS text[])) "
+    "AND platform = ANY (CAST(:platforms AS text[]))"
 )

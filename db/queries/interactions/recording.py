@@ -6,7 +6,8 @@ summaries, counts of scores, each sorted), and writers do not deadlock.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import text
@@ -14,11 +15,14 @@ from sqlalchemy import text
 from db.engine import Transaction
 from db.models.follower_words import words_of
 from db.models.interaction_items import NewInteraction
-from db.models.interaction_kinds import COUNTERS, COUNTS, DIGIT_BITS, POINTS, SCORE_LEVELS, SCORE_SLOTS
+from db.models.interaction_kinds import COUNTERS, COUNTS, POINTS, SCORE_SLOTS
+from db.queries.followers.steps import IN_ORDER, counted
 
 _CLASS = 731_625
 _STRIPES = 64
 """New followers are made under one of so many locks in a workspace: a batch of many takes all of them."""
+_PROFILE = ("display_name", "profile_url", "audience_size")
+_moment = attrgetter("occurred_at")
 
 
 @dataclass(frozen=True)
@@ -50,16 +54,13 @@ async def record(transaction: Transaction, items: Sequence[NewInteraction]) -> O
 
 
 class _People:
-    """The followers of a batch, in one order for all writers; each as its latest interaction describes it."""
+    """The followers of a batch, in one order for all writers; each as its latest interactions describe it."""
 
     def __init__(self, items: Iterable[NewInteraction]) -> None:
-        latest: dict[tuple[str, str], NewInteraction] = {}
+        theirs: dict[tuple[str, str], list[NewInteraction]] = {}
         for item in items:
-            who = (item.platform.value, item.external_id)
-            before = latest.get(who)
-            if before is None or item.occurred_at >= before.occurred_at:
-                latest[who] = item
-        self._latest = dict(sorted(latest.items()))
+            theirs.setdefault((item.platform.value, item.external_id), []).append(item)
+        self._latest = {who: _described(theirs[who]) for who in sorted(theirs)}
         self._places = {who: place for place, who in enumerate(self._latest, 1)}
         self._known: dict[tuple[str, str], Any] = {}
 
@@ -79,7 +80,7 @@ class _People:
     async def _look_up(self, transaction: Transaction, whom: Sequence[tuple[str, str]]) -> None:
         values = {
             "workspace": transaction.workspace_id,
-            "platforms": [platform for platform, _ in whom],
+            "platforms": sorted({platform for platform, _ in whom}),
             "external_ids": [external_id for _, external_id in whom],
         }
         rows = await transaction.rows(_FOLLOWERS, values)
@@ -108,6 +109,21 @@ class _People:
         }
 
 
+def _described(items: list[NewInteraction]) -> NewInteraction:
+    """A follower's latest interaction, with what only earlier ones say of the profile. Of one moment, the last counts."""
+    if len(items) == 1:
+        return items[0]
+    items.sort(key=_moment)
+    latest = items[-1]
+    said: dict[str, Any] = {}
+    for name in _PROFILE:
+        if getattr(latest, name) is None:
+            value = next((found for one in reversed(items) if (found := getattr(one, name)) is not None), None)
+            if value is not None:
+                said[name] = value
+    return replace(latest, **said) if said else latest
+
+
 def hash_of(who: tuple[str, str]) -> int:
     """The stripe of a follower. The same in every process, unlike Python's own hashes."""
     return sum("\0".join(who).encode()) % _STRIPES
@@ -131,10 +147,11 @@ _HOLD = text(
     f"SELECT pg_advisory_xact_lock({_CLASS}, key) FROM (SELECT ((CAST(:workspace AS bigint) * {_STRIPES} + stripe) "  # noqa: S608
     "% 2147483647)::int AS key FROM unnest(CAST(:stripes AS int[])) AS stripe ORDER BY key) AS keys"
 )
+# Not joined with the pairs: a plan that was made for few followers would go through all of them for each pair.
 _FOLLOWERS = text(
-    "SELECT followers.id, followers.platform, followers.external_id, followers.username, followers.display_name FROM followers "
-    "JOIN unnest(CAST(:platforms AS text[]), CAST(:external_ids AS text[])) AS named (platform, external_id) "
-    "USING (platform, external_id) WHERE followers.workspace_id = (SELECT CAST(:workspace AS bigint))"
+    "SELECT id, platform, external_id, username, display_name FROM followers "
+    "WHERE workspace_id = (SELECT CAST(:workspace AS bigint)) AND external_id = ANY (CAST(:external_ids AS text[])) "
+    "AND platform = ANY (CAST(:platforms AS text[]))"
 )
 
 _NAMES = tuple(COUNTERS.values())
@@ -153,7 +170,6 @@ def _kept(name: str) -> str:
     )
 
 
-_LEVELS = f"generate_series(0, {SCORE_LEVELS - 1}) AS level"
 _RECORD = text(f"""
 WITH given AS (
   SELECT (SELECT CAST(:workspace AS bigint)) AS workspace_id, CAST(:slot AS smallint) AS slot,
@@ -182,7 +198,7 @@ WITH given AS (
   OVERRIDING SYSTEM VALUE
   SELECT (SELECT workspace_id FROM given), id, platform, external_id, username, display_name, profile_url, audience_size,
     {", ".join(_NAMES)}, first_at, last_at
-  FROM done JOIN people ON people.id = done.follower_id ORDER BY platform, external_id
+  FROM done JOIN people ON people.id = done.follower_id ORDER BY {IN_ORDER}
   ON CONFLICT (workspace_id, platform, external_id) DO UPDATE SET {", ".join(map(_kept, ("username", "display_name", "profile_url", "audience_size")))},
     {_added("followers")}, first_seen_at = least(followers.first_seen_at, excluded.first_seen_at),
     last_seen_at = greatest(followers.last_seen_at, excluded.last_seen_at), calculated_at = now()
@@ -225,17 +241,6 @@ WITH given AS (
   RETURNING 1
 ), moves AS (
   SELECT (score - points)::int AS before, score AS after FROM scored JOIN done ON done.follower_id = scored.id
-), steps AS (
-  SELECT level, before >> {DIGIT_BITS} * level AS bucket, -1 AS step FROM moves, {_LEVELS}
-  WHERE before > 0 AND before >> {DIGIT_BITS} * level <> after >> {DIGIT_BITS} * level
-  UNION ALL SELECT level, after >> {DIGIT_BITS} * level, 1 FROM moves, {_LEVELS}
-  WHERE before = 0 OR before >> {DIGIT_BITS} * level <> after >> {DIGIT_BITS} * level
-), counted AS (
-  INSERT INTO follower_score_counts (workspace_id, slot, level, bucket, followers)
-  SELECT (SELECT workspace_id FROM given), (SELECT slot FROM given), level, bucket, sum(step)
-  FROM steps WHERE (SELECT count(*) FROM summed) >= 0 GROUP BY level, bucket HAVING sum(step) <> 0 ORDER BY level, bucket
-  ON CONFLICT (workspace_id, level, bucket, slot) DO UPDATE SET followers = follower_score_counts.followers + excluded.followers
-  RETURNING 1
-)
+), {counted("summed")}
 SELECT (SELECT count(*) FROM inserted) + 0 * (SELECT count(*) FROM counted)
 """)  # noqa: S608 - names and constants only

@@ -15,6 +15,9 @@ DISCOVERY = """{
   audiences { edges { cursor node { id } } }
   deadLetters { edges { cursor node { id } } }
   exportJobs { edges { cursor node { id } } }
+  contentItems(first: 4) { edges { cursor node { id slug posts { edges { cursor node { id } } } } } }
+  followers(first: 3) { edges { cursor node { id } } }
+  interactions(first: 3) { edges { cursor node { id key } } }
   campaigns(first: 8, filter: { status: [ACTIVE, COMPLETED] }) { edges { cursor node {
     id key
     impressions(first: 3) { edges { cursor node { id } } }
@@ -57,6 +60,24 @@ _VALUES: Mapping[str, Sequence[str]] = {
         *(f"{{window: {window}}}" for window in _WINDOWS),
     ),
     "CampaignOrder": ("NEWEST", "OLDEST", "NAME", "STARTS_ON", "null"),
+    "ContentFilter": (
+        "null",
+        "{platform: META, hasComments: false}",
+        '{search: "a", tag: {type: "topic", value: "sleep"}}',
+        "{search: $text, hasComments: $yes}",
+    ),
+    "ContentOrder": ("NEWEST", "OLDEST", "MOST_COMMENTS", "MOST_INTERACTIONS", "null"),
+    "DateTime": ('"2026-03-29T12:00:00Z"', '"2026-03-09T01:00:00.5+01:00"', "null"),
+    "FollowerFilter": (
+        "null",
+        "{platform: TIKTOK, minScore: 5}",
+        "{tier: [SUPER_FAN, LURKER]}",
+        '{search: "c", tier: [ACTIVE, LURKER]}',
+        "{search: $text, minScore: $n}",
+    ),
+    "FollowerOrder": ("SCORE", "NEWEST", "LAST_SEEN", "USERNAME", "null"),
+    "InteractionType": ("[COMMENT]", "[LIKE, SHARE, SAVE]", "[]", "null"),
+    "Platform": ("TIKTOK", "META", "REDDIT", "null"),
     "CommentOrder": ("NEWEST", "OLDEST", "MOST_REPLIES", "null"),
     "EngagementType": ("[LIKE]", "[SHARE, COMMENT]", "null", "$types"),
     "AudienceAction": ("[CLICKED]", "[LIKED]", "[VIEWED, COMMENTED]"),
@@ -69,6 +90,8 @@ _BAD: Mapping[str, Sequence[str]] = {
     "String": ('"x"', '""', '"W10="', "null"),
     "ID": ('"?"', '"Q2FtcGFpZ246MA=="', '"TW9uZXk6MQ=="', '"Q2FtcGFpZ246OTk5OTk="'),
     "CampaignFilter": ('{brandId: "?"}', '{search: "\\u0000"}'),
+    "FollowerFilter": ('{search: "a b c d e f g h i"}', '{search: "\\u0000"}'),
+    "DateTime": ('"1899-12-31T00:00:00Z"', '"2026-03-29T12:00:00"'),
     "EngagementType": ("[]",),
     "AudienceAction": ("[]",),
     "TimeWindow": ('{from: "2026-03-09T00:00:00Z", to: "2026-03-08T00:00:00Z"}',),
@@ -77,7 +100,7 @@ _BAD: Mapping[str, Sequence[str]] = {
 
 
 class Found:
-    """The ids, keys, and the cursors of each list, that an answer holds."""
+    """The ids, keys and slugs, and the cursors of each list, that an answer holds."""
 
     def __init__(self, answer: Any) -> None:
         self.ids: list[str] = []
@@ -94,7 +117,7 @@ class Found:
     def _note(self, name: str, value: Any, field: str) -> None:
         if name == "id":
             self.ids.append(value)
-        elif name == "key":
+        elif name in ("key", "slug"):
             self.keys.append(value)
         elif name == "cursor":
             self.cursors.setdefault(field, []).append(value)
@@ -142,7 +165,9 @@ class Questions(Documents):
             wanted = _NAMED.get(field if argument == "id" else argument, "")
             return json.dumps(self._rng.choice([one for one in self._found.ids if one.startswith(wanted)]))
         if kind == "String":
-            return json.dumps(self._rng.choice(self._found.keys if argument == "key" else self._found.cursors[field]))
+            return json.dumps(
+                self._rng.choice(self._found.keys if argument in ("key", "slug") else self._found.cursors[field])
+            )
         return self._rng.choice(_VALUES[kind])
 
     def _below(self, of: Any, depth: int) -> str:
@@ -159,6 +184,9 @@ _NAMED = {
     "campaignId": "Q2FtcGFpZ246",
     "exportJob": "RXhwb3J0Sm9i",
     "channel": "Q2hhbm5lbD",
+    "contentItem": "Q29udGVudEl0ZW",
+    "contentId": "Q29udGVudEl0ZW",
+    "follower": "Rm9sbG93ZXI6",
 }
 """How the ids begin of what a field or an argument is about."""
 _CHANCES = {"first": 0.9, "last": 0.1, "after": 0.15, "before": 0.1}

@@ -25,10 +25,17 @@ from graphql import (
 from sqlalchemy import text as sql
 
 from db.engine import Database
+from db.models.content_items import NewContent, NewPost
 from db.models.exports import JobStatus
 from db.models.impression_items import NewImpression
+from db.models.interaction_items import NewInteraction
+from db.models.interaction_kinds import InteractionType
+from db.models.platforms import Platform
 from db.queries import campaigns, workspaces
+from db.queries.content import writing
 from db.queries.impressions import recording
+from db.queries.interactions import placing
+from db.queries.interactions import recording as interacting
 from graph.ids import encode
 from graph.schema import schema
 from jobs import demo
@@ -49,6 +56,11 @@ DEAD_LETTERS = """mutation { recordEvents(input: {events: [
   {key: "a", type: CLICK, campaignId: "?", occurredAt: "2026-03-01T00:00:00Z"},
   {key: "b", type: CLICK, campaignId: "?", occurredAt: "1999-03-01T00:00:00Z", userId: ""},
   {key: "", type: CONVERSION, campaignId: "?", occurredAt: "2026-03-01T00:00:00Z"}
+]}) { userErrors { message } } }"""
+
+
+CONTENT = """mutation { upsertContent(input: {title: "A day", slug: "day", tags: [{type: "topic", value: "sleep"}], posts: [
+  {platform: META, externalPostId: "1", figures: {views: 5}}, {platform: TIKTOK, externalPostId: "1"}
 ]}) { userErrors { message } } }"""
 
 
@@ -105,6 +117,7 @@ async def both(url_of: UrlOf, template: str, tmp_path_factory: pytest.TempPathFa
                 found = Both(stock, ours).as_(token("demo", (*EVERYTHING, "admin")))
                 await found.stock.data(CLIENT)
                 await found.stock.data(DEAD_LETTERS)
+                await found.stock.data(CONTENT)
                 yield found
     await admin(url_of, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -146,6 +159,11 @@ async def _fill(url: str) -> None:
                 transaction, {"status": "ACTIVE", "currency": "EUR", **values, **found, **numbers}
             )
         await recording.record(transaction, list(_impressions(campaign_id)))
+        for number, text in enumerate(TEXTS):
+            await writing.write(transaction, _content(f"{number}{text}"[:200], text))
+        interactions = list(_interactions())
+        await placing.place(transaction, interactions)
+        await interacting.record(transaction, interactions)
     await database.close()
 
 
@@ -158,6 +176,30 @@ async def _export(database: Database) -> None:
         )
     for row, status in itertools.product(found, (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.FAILED)):
         await put_job(database, workspace, encode("Campaign", row.id), status, [b"a"] * (row.id % 3))
+
+
+def _content(slug: str, text: str) -> NewContent:
+    values = {"url": text, "caption": text, "posted_at": TIMES[1]}
+    posts = [NewPost(Platform.META, slug, values, {"views": 2**53 - 1, "likes": None}, TIMES[1])]
+    return NewContent(slug, text, {"description": text}, [(text[:100], text[:100])], posts)
+
+
+def _interactions() -> Any:
+    for number, text in enumerate(TEXTS):
+        name = f"{number}{text}"[:200]
+        yield NewInteraction(
+            name,
+            Platform.META,
+            InteractionType.COMMENT,
+            TIMES[1 + number % 3],
+            name,
+            name,
+            display_name=(text, None)[number % 2],
+            profile_url=(text, None)[number % 3 == 2],
+            audience_size=(None, 0, 2**53 - 1)[number % 3],
+            external_post_id=(name, None)[number % 4 == 3],
+            value=(text, None, "")[number % 3],
+        )
 
 
 def _impressions(campaign_id: int) -> Any:
@@ -372,12 +414,18 @@ async def test_every_connection_is_among_them() -> None:
         "Campaign.events",
         "Campaign.impressions",
         "Comment.replies",
+        "ContentItem.posts",
+        "ContentPost.interactions",
+        "Follower.interactions",
         "Impression.engagements",
         "Query.audiences",
         "Query.campaigns",
         "Query.channels",
+        "Query.contentItems",
         "Query.deadLetters",
         "Query.exportJobs",
+        "Query.followers",
+        "Query.interactions",
         "Workspace.apiClients",
         "Workspace.brands",
     ]

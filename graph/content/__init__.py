@@ -1,0 +1,1 @@
+"""Content items and their posts: ``types``, their ``numbers``, ``queries``, ``mutations``."""

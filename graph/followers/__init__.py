@@ -1,0 +1,1 @@
+"""Followers: ``types``, ``queries``, their interactions, and ``recounts`` of their scores."""

@@ -1,0 +1,1 @@
+"""Interactions: ``types``, ``kinds``, ``queries``, and ``mutations`` that record them."""

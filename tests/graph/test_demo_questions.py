@@ -1,0 +1,64 @@
+"""The four questions about content and followers, asked of the demo as the README asks them."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db.engine import Database
+from jobs import demo
+from tests.api import Api, build, token
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture
+async def shown(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Api]:
+    """The demo workspace, asked by somebody who may read it."""
+    await demo.load(database)
+    async with build(database_url, tmp_path) as api:
+        yield api.as_(token("demo", scopes=("read",)))
+
+
+def questions() -> list[str]:
+    """The README's queries about followers."""
+    section = README.read_text().partition("### Know your followers")[2].partition("\n### ")[0]
+    return re.findall(r"```graphql\n(.*?)```", section, re.DOTALL)
+
+
+async def test_the_readme_answers_four_questions(shown: Api) -> None:
+    best, engaged, amy, platform = [await shown.data(question) for question in questions()]
+    assert [(node["title"], node["summary"]) for node in best["contentItems"]["nodes"]] == [
+        ("A day at the harbour", _summary(336, 76)),
+        ("The gift card nobody lost", _summary(333, 78)),
+        ("Behind the spring launch", _summary(322, 70)),
+    ]
+    first = engaged["followers"]["nodes"][0]
+    assert (first["rank"], first["username"], first["score"]["value"], first["score"]["tier"]) == (
+        1, "jonas_draws_000", 1001, "SUPER_FAN",
+    )  # fmt: skip
+    assert [node["rank"] for node in engaged["followers"]["nodes"]] == [1, 2, 3, 4, 5]
+    [her] = amy["followers"]["nodes"]
+    assert [(node["content"]["title"], node["occurredAt"]) for node in her["interactions"]["nodes"]] == [
+        ("Behind the spring launch", "2026-03-21T18:09:00Z"),
+        ("City bike, first ride", "2026-03-19T18:08:00Z"),
+        ("A day at the harbour", "2026-03-17T18:07:00Z"),
+    ]
+    item = platform["contentItemBySlug"]
+    assert item["summary"]["bestPlatform"] == "TIKTOK"
+    assert [(one["platform"], one["comments"], one["uniqueFollowers"]) for one in item["platforms"]] == [
+        ("INSTAGRAM", 19, 37),
+        ("TIKTOK", 44, 54),
+    ]
+
+
+def _summary(interactions: int, comments: int) -> dict[str, Any]:
+    platforms = ["INSTAGRAM", "TIKTOK", "YOUTUBE"]
+    return {
+        "totalInteractions": interactions,
+        "totalComments": comments,
+        "platforms": platforms,
+        "bestPlatform": "TIKTOK",
+    }
