@@ -65,7 +65,8 @@ def content(first_day: datetime) -> Iterator[NewContent]:
     rng = random.Random(_SEED)  # noqa: S311 - a demo, no secret
     for number, (title, form, topic) in enumerate(_TITLES):
         slug = title.lower().replace(",", "").replace(":", "").replace(" ", "-")
-        posted_at = first_day + timedelta(days=number * 2, hours=9)
+        # All of it before anybody does anything with it.
+        posted_at = first_day + timedelta(days=number * 2 - 23, hours=9)
         posts = [
             _post(rng, number, slug, platform, posted_at + timedelta(hours=place))
             for place, platform in enumerate(_PLATFORMS[number % len(_PLATFORMS)])

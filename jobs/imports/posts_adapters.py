@@ -23,8 +23,11 @@ AS_OF = "figures_at"
 
 def count(raw: Any) -> int:
     """A whole number, also where it is written as a decimal one: ``3.0``."""
-    number = values.amount(raw)
-    if number != number.to_integral_value() or abs(number) >= Decimal(10**18):
+    try:
+        number = values.amount(raw)
+    except ValueError:
+        number = None
+    if number is None or number != number.to_integral_value() or abs(number) >= Decimal(10**18):
         raise ValueError("This must be a whole number.")
     return int(number)
 

@@ -42,9 +42,16 @@ _REPORTED_TOTALS = text("""
 """)
 _INTERACTED = text("""
     SELECT count(*) AS interactions, count(DISTINCT follower_id) AS followers,
+        count(*) FILTER (WHERE i.occurred_at < p.posted_at) AS too_early,
         md5(string_agg(concat_ws('|', i.key, i.type, f.platform, f.external_id, p.external_post_id, i.value, i.occurred_at), ',' ORDER BY i.key))
           AS content
     FROM interactions i JOIN followers f ON f.id = i.follower_id LEFT JOIN content_posts p ON p.id = i.post_id
+""")
+_POSTED = text("""
+    SELECT count(DISTINCT content_id) AS items, count(*) AS posts,
+        md5(string_agg(concat_ws('|', slug, title, description, platform, external_post_id, url, caption, posted_at, views, impressions,
+          likes, p.comments, shares, figures_at), ',' ORDER BY platform, external_post_id)) AS content
+    FROM content_posts p JOIN content_items c ON c.id = p.content_id
 """)
 _SCORED = text("""
     SELECT count(*) FILTER (WHERE score >= 500) AS super_fans, count(*) FILTER (WHERE score BETWEEN 100 AND 499) AS active,
@@ -88,10 +95,13 @@ async def test_it_is_made_once(database: Database) -> None:
     assert sum(tuple(reported)[:3]) == demo_events.EVENTS
     assert min(tuple(reported)[:4]) > 20
     assert reported.content == "aa22598488578c8b6477245054612e9e"
+    posted = await ask(database, _POSTED)
+    assert tuple(posted) == (12, 27, "984366a51c3c42cb109a22fade91c4d9")
     interacted, scored = await ask(database, _INTERACTED), await ask(database, _SCORED)
     assert interacted.interactions == demo_content.INTERACTIONS + 12
     assert sum(scored) == interacted.followers
     assert min(scored) > 2
+    assert interacted.too_early == 0
     assert interacted.content == "67fe300d5d6d3b9dc4087ceeb6bba6d5"
 
 

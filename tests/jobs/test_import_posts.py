@@ -1,8 +1,10 @@
 """Importing posts: the platforms' real exports with the figures that they hold, later reports, and files of others."""
 
 import csv
+import gzip
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from db.queries.content import writing
 from jobs.imports.errors import ImportFailedError
 from jobs.imports.posts import posts
 from jobs.imports.posts_adapters import adapter_of
-from jobs.imports.run import Job, import_file
+from jobs.imports.run import Counts, Job, Progress, import_file
 from tests.imported import rejects
 
 SOCIAL = Path(__file__).parents[3] / "shared/data/social"
@@ -112,6 +114,94 @@ async def test_real_exports(database: Database, workspace: int, job: MakeJob, ad
     again = await import_file(database, workspace, replace(made, again=True))
     assert (again.counts.accepted, again.counts.duplicates, again.counts.rejected) == (0, len(figures), unnamed)
     assert await stored(database, workspace) == figures
+
+
+def moment(written: str) -> datetime:
+    return datetime.fromisoformat(written).replace(tzinfo=UTC)
+
+
+def facebook() -> dict[str, tuple[Any, ...]]:
+    """What both files about Facebook's posts say of each: title, caption, when, shares, views, and as of when."""
+    found: dict[str, tuple[Any, ...]] = {}
+    with (SOCIAL / FILES["facebook-posts"][0]).open(newline="") as file:
+        for row in sorted(csv.DictReader(file), key=lambda one: one["_fivetran_synced"]):
+            shares = int(row["share_count"]) if row["share_count"] else None
+            at = moment(row["_fivetran_synced"]) if row["share_count"] else None
+            title, caption = row["message"] or row["id"], row["message"] or None
+            found[row["id"]] = (title, caption, moment(row["created_time"]), shares, None, at)
+    with (SOCIAL / FILES["facebook-metrics"][0]).open(newline="") as file:
+        for row in sorted(csv.DictReader(file), key=lambda one: one["date"]):
+            *rest, _, before = found[row["post_id"]]
+            at = moment(row["date"])
+            found[row["post_id"]] = (*rest, int(row["post_video_views"]), max(at, before or at))
+    return found
+
+
+@real
+@pytest.mark.parametrize("adapters", [("facebook-posts", "facebook-metrics"), ("facebook-metrics", "facebook-posts")])
+async def test_it_does_not_matter_which_report_comes_first(
+    database: Database, workspace: int, job: MakeJob, adapters: tuple[str, str]
+) -> None:
+    for adapter in adapters:
+        await import_file(database, workspace, job((SOCIAL / FILES[adapter][0]).read_bytes(), adapter))
+    sql = (
+        "SELECT external_post_id, title, caption, posted_at, p.shares, views, figures_at, slug, s.interactions "
+        "FROM content_posts p JOIN content_items c ON c.id = content_id JOIN content_summaries s ON s.content_id = c.id"
+    )
+    async with database.write(workspace) as transaction:
+        stored = {row[0]: tuple(row[1:]) for row in await transaction.rows(text(sql))}
+    said = facebook()
+    assert len(said) == 99
+    assert sum(shares is not None and views is not None for _, _, _, shares, views, _ in said.values()) == 3
+    # A post that was met first in the file of figures, which has no texts, is called by its id.
+    called = {post: post for post, one in said.items() if adapters[0] == "facebook-metrics" and one[4] is not None}
+    assert stored == {
+        post: (called.get(post, title), *rest, f"facebook-{post}", 0) for post, (title, *rest) in said.items()
+    }
+
+
+@real
+async def test_an_import_that_broke_off_goes_on(database: Database, workspace: int, job: MakeJob) -> None:
+    class Broken(Exception):
+        pass
+
+    def breaking(progress: Progress) -> None:
+        if progress.counts.rows_read == 60:
+            raise Broken
+
+    made = job((SOCIAL / FILES["youtube-daily"][0]).read_bytes(), "youtube-daily", chunk=20)
+    with pytest.raises(Broken):
+        await import_file(database, workspace, made, breaking)
+    result = await import_file(database, workspace, replace(made, chunk=30))
+    assert (result.resumed_from, result.counts.accepted, result.counts.rejected) == (60, 102, 2)
+    assert await stored(database, workspace) == expected("youtube-daily")
+    # The channel's own rows, under their numbers in the file.
+    assert [(line, found) for line, found, _ in rejects(result)] == [
+        (line, [("externalPostId", "This must not be empty.")]) for line in (1, 290)
+    ]
+
+
+async def test_what_is_wrong_is_part_of_no_sum(database: Database, workspace: int, job: MakeJob) -> None:
+    content = "video_id,date,views,likes,comments,shares,videos_added_to_playlists\n" + "".join(
+        f"{row}\n"
+        for row in ("a,2026-03-01,1,,0,2.0,0", "a,2026-03-03,5,,0,1,0", "a,2026-03-02,?,1,1,1,1", "a,,9,9,9,9,9")
+    )
+    result = await import_file(database, workspace, job(content, "youtube-daily"))
+    assert (result.counts.rows_read, result.counts.accepted, result.counts.rejected) == (3, 1, 2)
+    assert [(line, found) for line, found, _ in rejects(result)] == [
+        (3, [("views", "This must be a whole number.")]),
+        (4, [("figuresAt", "This must not be empty.")]),
+    ]
+    assert await stored(database, workspace) == {"a": (6, None, None, 0, 3, 0, None)}
+
+
+async def test_of_half_a_file_nothing_is_imported(database: Database, workspace: int, job: MakeJob) -> None:
+    row = "{},2026-03-02T09:00:00,2026-03-01T09:00:00,8,1,Hello {}\n"
+    packed = gzip.compress((TWEETS + "".join(row.format(n, n * n % 997) for n in range(2000))).encode())
+    with pytest.raises(ImportFailedError, match=r"it was cut off\. Nothing of it is imported: repair the file\."):
+        await import_file(database, workspace, job(packed[: len(packed) // 2]))
+    assert await stored(database, workspace) == {}
+    assert (await import_file(database, workspace, job(packed))).counts == Counts(rows_read=2000, accepted=2000)
 
 
 async def test_older_figures_do_not_replace_later_ones(database: Database, workspace: int, job: MakeJob) -> None:

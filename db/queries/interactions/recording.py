@@ -93,7 +93,7 @@ class _People:
         words = [
             (place, word)
             for place, (item, row) in enumerate(zip(items, known, strict=True), 1)
-            if row is None or (item.username, item.display_name) != (row.username, row.display_name)
+            if row is None or item.username != row.username or item.display_name not in {None, row.display_name}
             for word in words_of(item.username, item.display_name)
         ]
         return {
