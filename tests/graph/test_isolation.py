@@ -328,6 +328,10 @@ ROWS = {
     **dict.fromkeys(("channels", "audiences", "campaign_channels", "events", "dead_letters"), 1),
     **dict.fromkeys(("event_totals", "event_buckets"), 1),
     **dict.fromkeys(("content_items", "content_tags", "content_posts", "content_summaries"), 1),
+    **dict.fromkeys(("content_platform_rollups", "content_followers"), 1),
+    **dict.fromkeys(("followers", "follower_weeks", "interactions"), 1),
+    "follower_words": 3,
+    "follower_score_counts": 8,
 }
 
 
