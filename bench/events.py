@@ -11,23 +11,19 @@ import asyncio
 import os
 import random
 import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import orjson
 
-from bench.ingest import IMPORT_TARGET, WORKSPACE, Contender, own_database, plain, rates_of, report, server
-from db import migrate
-from db.engine import Database
+from bench.intake import IMPORT_TARGET, Entered, Place, measure, server
 from db.models.channels import Channel
-from db.queries import campaigns, channels, workspaces
+from db.queries import campaigns, channels
 from jobs.imports import mapping, translating
 from jobs.imports.events import EVENTS
-from jobs.imports.run import CHUNK, Job, Outcome, import_file
+from jobs.imports.run import CHUNK, Job
 
 MAPS = ("key=otto-{line}", "userId=session", "occurredAt=ts", 'data={{"aid": {aid}}}')
 WORDS = {"clicks": "CLICK", "carts": "CLICK", "orders": "CONVERSION"}
@@ -40,25 +36,20 @@ FOUR_WEEKS = 4 * 7 * 86_400_000
 class Bench:
     """One database and one file; every contender starts from an empty table."""
 
-    def __init__(self, database: Database, workspace: int, file: Path, copier: Any) -> None:
-        self._database = database
-        self._workspace = workspace
+    def __init__(self, place: Place, file: Path) -> None:
+        self._place = place
         self._file = file
-        self._copier = copier
 
     async def empty(self) -> None:
         """No facts, no campaigns, no channels, and no earlier writes still on their way to the disk."""
-        await self._copier.execute("TRUNCATE campaigns, channels, audiences, import_runs CASCADE")
-        await self._copier.execute("CHECKPOINT")
+        await self._place.copier.execute("TRUNCATE campaigns, channels, audiences, import_runs CASCADE")
+        await self._place.copier.execute("CHECKPOINT")
 
     async def copy(self) -> float:
         """A bare COPY: rows that are converted already, into the one table, in chunks of the import's size."""
         await self.empty()
         rows = list(self._records(*await self._places()))
-        began = time.perf_counter()
-        for start in range(0, len(rows), CHUNK):
-            await self._copier.copy_records_to_table("events", records=rows[start : start + CHUNK], columns=COLUMNS)
-        return time.perf_counter() - began
+        return await self._place.copied("events", rows, COLUMNS, CHUNK)
 
     async def run_import(self) -> float:
         """The import job, from the file's bytes to the last commit."""
@@ -68,16 +59,11 @@ class Bench:
             rejects=self._file.with_name("rejects"), channel="shop", create_channels=True, each="events",
             translations=translating.parse(EVENTS.fields, TRANSLATIONS),
         )  # fmt: skip
-        began = time.perf_counter()
-        result = await import_file(self._database, self._workspace, job)
-        seconds = time.perf_counter() - began
-        if result.outcome is not Outcome.FINISHED or result.counts.accepted != result.counts.rows_read:
-            raise RuntimeError(f"the import went wrong: {result}")
-        return seconds
+        return await self._place.imported(job)
 
     async def _places(self) -> tuple[int, int]:
         """The ids of a campaign and of a channel."""
-        async with self._database.write(self._workspace) as transaction:
+        async with self._place.database.write(self._place.workspace) as transaction:
             campaign = await campaigns.create(
                 transaction, {"key": "otto", "name": "otto", "status": "ACTIVE", "currency": "EUR"}
             )
@@ -91,7 +77,7 @@ class Bench:
             at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=event["ts"])
             data = f'{{"aid": {event["aid"]}}}'
             kind = WORDS[event["type"]]
-            yield self._workspace, campaign, channel, f"otto-{number}", kind, str(session), data, at
+            yield self._place.workspace, campaign, channel, f"otto-{number}", kind, str(session), data, at
 
 
 def write_log(target: Path, count: int) -> int:
@@ -113,24 +99,12 @@ def _session(rng: random.Random, size: int) -> Iterator[dict[str, Any]]:
         at += int(rng.expovariate(1 / 120_000))
 
 
-async def measure(url: str, file: Path, rounds: int, count: int) -> bool:
-    """Runs both contenders in turn and prints their rates. Answers whether the target was reached."""
-    async with own_database(url) as own:
-        await migrate.upgrade(own)
-        database = Database(own)
-        copier = await asyncpg.connect(plain(own))
-        try:
-            workspace = await workspaces.create(database, WORKSPACE, "Bench", "Europe/Berlin", "EUR")
-            bench = Bench(database, workspace, file, copier)
-            contenders: dict[str, tuple[Contender, float | None]] = {
-                "bare COPY": (bench.copy, None),
-                "import events": (bench.run_import, IMPORT_TARGET),
-            }
-            rates = await rates_of(contenders, rounds, count)
-        finally:
-            await copier.close()
-            await database.close()
-        return report(rates, {name: target for name, (_, target) in contenders.items()})
+def contenders(bench: Bench) -> Entered:
+    """By name: what takes the rows in, and the least it must reach of the first one's rate."""
+    return {
+        "bare COPY": (bench.copy, None),
+        "import events": (bench.run_import, IMPORT_TARGET),
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -145,4 +119,4 @@ def main(arguments: list[str]) -> int:
         file = Path(folder) / "log.jsonl"
         count = write_log(file, given.rows)
         print(f"{count:,} events, {given.rounds} rounds, chunks of {CHUNK:,}, {os.cpu_count()} cores")
-        return 0 if asyncio.run(measure(url, file, given.rounds, count)) else 1
+        return 0 if asyncio.run(measure(url, given.rounds, count, lambda place: contenders(Bench(place, file)))) else 1

@@ -13,24 +13,18 @@ import csv
 import os
 import random
 import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
-from bench.ingest import IMPORT_TARGET, WORKSPACE, Contender, own_database, plain, rates_of, report, server
-from db import migrate
-from db.engine import Database
+from bench.intake import IMPORT_TARGET, Entered, Place, measure, server
 from db.models.content_items import NewContent, NewPost
 from db.models.interaction_kinds import InteractionType
 from db.models.platforms import Platform
-from db.queries import workspaces
 from db.queries.content import writing
 from jobs.imports.interactions import CHUNK, interactions
-from jobs.imports.run import Job, Outcome, import_file
+from jobs.imports.run import Job
 
 COLUMNS = ("workspace_id", "key", "follower_id", "post_id", "type", "value", "occurred_at")
 FOLLOWER = ("workspace_id", "platform", "external_id", "id", "username", "first_seen_at", "last_seen_at")
@@ -45,70 +39,59 @@ KINDS = ((InteractionType.LIKE, 60), (InteractionType.COMMENT, 20), (Interaction
 class Bench:
     """One database and one file; every contender starts from empty tables, with the posts."""
 
-    def __init__(self, database: Database, workspace: int, file: Path, copier: Any) -> None:
-        self._database = database
-        self._workspace = workspace
+    def __init__(self, place: Place, file: Path) -> None:
+        self._place = place
         self._file = file
-        self._copier = copier
 
     async def empty(self) -> None:
         """Posts and nothing else, and no earlier writes still on their way to the disk."""
-        await self._copier.execute("TRUNCATE content_items, followers, follower_score_counts, import_runs CASCADE")
-        await self._copier.execute("TRUNCATE content_followers")
-        async with self._database.write(self._workspace) as transaction:
+        await self._place.copier.execute(
+            "TRUNCATE content_items, followers, follower_score_counts, import_runs CASCADE"
+        )
+        await self._place.copier.execute("TRUNCATE content_followers")
+        async with self._place.database.write(self._place.workspace) as transaction:
             for number in range(POSTS):
                 posts = [NewPost(platform, f"post-{number}") for platform in PLATFORMS]
                 await writing.write(transaction, NewContent(f"item-{number}", f"Item {number}", posts=posts))
-        await self._copier.execute("CHECKPOINT")
+        await self._place.copier.execute("CHECKPOINT")
 
     async def copy(self) -> float:
         """A bare COPY: rows that are converted already, into the two tables, in chunks of the import's size."""
         await self.empty()
         rows, people = await self._records()
-        await self._copier.execute("TRUNCATE followers CASCADE")
-        seconds = await self._copied("followers", people, FOLLOWER)
-        return seconds + await self._copied("interactions", rows, COLUMNS)
+        await self._place.copier.execute("TRUNCATE followers CASCADE")
+        seconds = await self._place.copied("followers", people, FOLLOWER, CHUNK)
+        return seconds + await self._place.copied("interactions", rows, COLUMNS, CHUNK)
 
     async def copy_interactions(self) -> float:
         """A bare COPY of the interactions, whose followers are there."""
         await self.empty()
         rows, _ = await self._records()
-        return await self._copied("interactions", rows, COLUMNS)
-
-    async def _copied(self, table: str, rows: list[tuple[Any, ...]], columns: tuple[str, ...]) -> float:
-        began = time.perf_counter()
-        for start in range(0, len(rows), CHUNK):
-            await self._copier.copy_records_to_table(table, records=rows[start : start + CHUNK], columns=columns)
-        return time.perf_counter() - began
+        return await self._place.copied("interactions", rows, COLUMNS, CHUNK)
 
     async def run_import(self) -> float:
         """The import job, from the file's bytes to the last commit."""
         await self.empty()
         job = Job(self._file, rejects=self._file.with_name("rejects"), chunk=CHUNK, kind=interactions())
-        began = time.perf_counter()
-        result = await import_file(self._database, self._workspace, job)
-        seconds = time.perf_counter() - began
-        if result.outcome is not Outcome.FINISHED or result.counts.accepted != result.counts.rows_read:
-            raise RuntimeError(f"the import went wrong: {result}")
-        return seconds
+        return await self._place.imported(job)
 
     async def _records(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
         """The interactions, and the followers they are of, who are in their table."""
         with self._file.open(newline="") as file:
             _, *rows = list(csv.reader(file))
         people = sorted({(row[1], row[3]) for row in rows})
-        made = await self._copier.fetch(
+        made = await self._place.copier.fetch(
             "INSERT INTO followers (workspace_id, platform, external_id, username, first_seen_at, last_seen_at) "
             "SELECT $1, platform, id, id, $4, $4 FROM unnest($2::text[], $3::text[]) AS person (platform, id) "
             "RETURNING platform, external_id, id, username",
-            self._workspace, [one for one, _ in people], [one for _, one in people], FIRST,
+            self._place.workspace, [one for one, _ in people], [one for _, one in people], FIRST,
         )  # fmt: skip
-        found = await self._copier.fetch("SELECT platform, external_post_id, id FROM content_posts")
+        found = await self._place.copier.fetch("SELECT platform, external_post_id, id FROM content_posts")
         followers = {(row["platform"], row["external_id"]): row["id"] for row in made}
         posts = {(row["platform"], row["external_post_id"]): row["id"] for row in found}
-        rows_of_followers = [(self._workspace, *row, FIRST, FIRST) for row in made]
+        rows_of_followers = [(self._place.workspace, *row, FIRST, FIRST) for row in made]
         rows_of_interactions = [
-            (self._workspace, key, followers[platform, who], posts.get((platform, post)), kind, value or None,
+            (self._place.workspace, key, followers[platform, who], posts.get((platform, post)), kind, value or None,
              datetime.fromisoformat(at))
             for key, platform, kind, who, _, post, value, at in rows
         ]  # fmt: skip
@@ -147,25 +130,13 @@ def _rows(rng: random.Random, count: int) -> Iterator[tuple[str, ...]]:
         )
 
 
-async def measure(url: str, file: Path, rounds: int, count: int) -> bool:
-    """Runs both contenders in turn and prints their rates. Answers whether the target was reached."""
-    async with own_database(url) as own:
-        await migrate.upgrade(own)
-        database = Database(own)
-        copier = await asyncpg.connect(plain(own))
-        try:
-            workspace = await workspaces.create(database, WORKSPACE, "Bench", "Europe/Berlin", "EUR")
-            bench = Bench(database, workspace, file, copier)
-            contenders: dict[str, tuple[Contender, float | None]] = {
-                "bare COPY": (bench.copy, None),
-                "of interactions only": (bench.copy_interactions, None),
-                "import interactions": (bench.run_import, IMPORT_TARGET),
-            }
-            rates = await rates_of(contenders, rounds, count)
-        finally:
-            await copier.close()
-            await database.close()
-        return report(rates, {name: target for name, (_, target) in contenders.items()})
+def contenders(bench: Bench) -> Entered:
+    """By name: what takes the rows in, and the least it must reach of the first one's rate."""
+    return {
+        "bare COPY": (bench.copy, None),
+        "of interactions only": (bench.copy_interactions, None),
+        "import interactions": (bench.run_import, IMPORT_TARGET),
+    }
 
 
 def main(arguments: list[str]) -> int:
@@ -180,4 +151,8 @@ def main(arguments: list[str]) -> int:
         file = Path(folder) / "log.csv"
         write_log(file, given.rows)
         print(f"{given.rows:,} interactions, {given.rounds} rounds, chunks of {CHUNK:,}, {os.cpu_count()} cores")
-        return 0 if asyncio.run(measure(url, file, given.rounds, given.rows)) else 1
+        return (
+            0
+            if asyncio.run(measure(url, given.rounds, given.rows, lambda place: contenders(Bench(place, file))))
+            else 1
+        )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +11,8 @@ import orjson
 
 from db.errors import Problem, invalid
 from db.models.event_kinds import EventType
-from db.models.rules import EARLIEST, amount_problems, text_problems
+from db.models.rules import amount_problems, past_problems, text_problems
 
-CLOCKS_DIFFER = timedelta(minutes=5)
-"""How far ahead of ours a platform's clock may be."""
 LARGEST_DATA = 16_384
 """Bytes of the data's JSON."""
 CURRENCY = re.compile("[A-Z]{3}", re.ASCII)
@@ -44,8 +42,7 @@ class NewEvent:
         user = self.user_id
         if user is not None and (not 0 < len(user) <= 200 or "\0" in user or not user.strip()):
             found.extend(text_problems("user_id", user, 200))
-        if not EARLIEST <= self.occurred_at <= now + CLOCKS_DIFFER:
-            found.append(_wrong_time(self.occurred_at))
+        found.extend(past_problems("occurred_at", self.occurred_at, now))
         if self.value_amount is not None or self.value_currency is not None:
             found.extend(self._value_problems())
         if self.data is not None:
@@ -59,12 +56,6 @@ class NewEvent:
         yield from amount_problems("value", self.value_amount)
         if not CURRENCY.fullmatch(self.value_currency):
             yield invalid("A currency is three capital letters, ISO 4217.", "value")
-
-
-def _wrong_time(moment: datetime) -> Problem:
-    if moment < EARLIEST:
-        return invalid("Times begin with the year 2000.", "occurred_at")
-    return invalid("This has not happened yet: the time lies ahead.", "occurred_at")
 
 
 def _data_problems(data: Any) -> Iterator[Problem]:

@@ -1,16 +1,13 @@
 """One interaction as it comes in, with the follower whose it is, and what can be wrong with it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from db.errors import Problem, invalid
 from db.models.interaction_kinds import InteractionType
 from db.models.platforms import Platform
-from db.models.rules import EARLIEST, text_problems
+from db.models.rules import past_problems, text_problems
 
-CLOCKS_DIFFER = timedelta(minutes=5)
-"""How far ahead of ours a platform's clock may be."""
 LONGEST_KEY = 200
 LONGEST_NAME = 200
 LONGEST_URL = 2000
@@ -50,8 +47,7 @@ class NewInteraction:
         post = self.external_post_id
         if post is not None and (not 0 < len(post) <= LONGEST_NAME or "\0" in post or not post.strip()):
             found.extend(text_problems("external_post_id", post, LONGEST_NAME))
-        if not EARLIEST <= self.occurred_at <= now + CLOCKS_DIFFER:
-            found.extend(_time_problems(self.occurred_at))
+        found.extend(past_problems("occurred_at", self.occurred_at, now))
         if self.audience_size is not None and not 0 <= self.audience_size <= LARGEST_AUDIENCE:
             found.append(invalid("This must be zero or more, and at most 2^53-1.", "audience_size"))
         return found
@@ -59,10 +55,3 @@ class NewInteraction:
 
 _REQUIRED = (("key", LONGEST_KEY), ("external_id", LONGEST_NAME), ("username", LONGEST_NAME))
 _OPTIONAL = (("display_name", LONGEST_NAME), ("profile_url", LONGEST_URL), ("value", LONGEST_VALUE))
-
-
-def _time_problems(moment: datetime) -> Iterator[Problem]:
-    if moment < EARLIEST:
-        yield invalid("Times begin with the year 2000.", "occurred_at")
-    else:
-        yield invalid("This has not happened yet: the time lies ahead.", "occurred_at")

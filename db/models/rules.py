@@ -9,6 +9,8 @@ from db.models.base import AMOUNT_BOUND, AMOUNT_SCALE
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LONGEST_AHEAD = timedelta(days=366)
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far ahead of ours a platform's clock may be."""
 
 
 def text_problems(name: str, value: str, longest: int, *, may_be_empty: bool = False) -> Iterator[Problem]:
@@ -35,3 +37,11 @@ def time_problems(name: str, moment: datetime, now: datetime) -> Iterator[Proble
     """What is wrong with the time of a fact."""
     if not EARLIEST <= moment <= now + LONGEST_AHEAD:
         yield invalid("Times reach from the year 2000 to a year ahead.", name)
+
+
+def past_problems(name: str, moment: datetime, now: datetime) -> Iterator[Problem]:
+    """What is wrong with the time of something that a platform says has happened."""
+    if moment < EARLIEST:
+        yield invalid("Times begin with the year 2000.", name)
+    elif moment > now + CLOCKS_DIFFER:
+        yield invalid("This has not happened yet: the time lies ahead.", name)
