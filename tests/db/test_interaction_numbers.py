@@ -54,6 +54,9 @@ ITEMS = st.fixed_dictionaries(
     }
 )
 BATCHES = st.lists(st.lists(ITEMS, max_size=16), max_size=5)
+CLICK = {"who": "u", "platform": Platform.META, "type": InteractionType.LINK_CLICK, "post": None, "occurred_at": BASE}
+SUPER_FAN = [{"key": f"fan{n}", **CLICK} for n in range(34)]
+"""A batch that makes one: 34 clicks are 510."""
 NAMES = list(COUNTERS.values())
 LEDGER = """SELECT i.*, f.platform, p.content_id FROM interactions i JOIN followers f ON f.id = i.follower_id
   LEFT JOIN content_posts p ON p.id = i.post_id WHERE i.workspace_id = :w"""
@@ -221,9 +224,9 @@ def test_all_numbers_of_interactions_equal_a_recount_over_random_histories(datab
         database = Database(database_url)
 
         @settings(max_examples=25, suppress_health_check=list(HealthCheck))
-        @given(st.sampled_from(ZONES), BATCHES, MOMENTS)
-        def histories(zone: str, batches: Any, as_of: datetime) -> None:
-            runner.run(check(database, zone, batches, as_of))
+        @given(st.sampled_from(ZONES), BATCHES, MOMENTS, st.booleans())
+        def histories(zone: str, batches: Any, as_of: datetime, has_a_fan: bool) -> None:
+            runner.run(check(database, zone, [*batches, SUPER_FAN] if has_a_fan else batches, as_of))
 
         histories()
         runner.run(database.close())
