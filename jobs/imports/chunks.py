@@ -1,7 +1,9 @@
 """Rows in chunks, the next one being read and converted while the database takes in this one."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -11,6 +13,10 @@ from jobs.imports.rows import Converter, Draft, Reject
 
 _SLICE = 32
 """Rows converted in one go, in a quarter of a millisecond: that long the database's answer waits at most."""
+
+_FIRST = 1000
+"""Rows that a chunk must have to be worth its transaction."""
+_MANY_OBJECTS = 200_000
 
 
 @dataclass
@@ -30,7 +36,8 @@ async def chunks(source: Rows, converter: Converter, skip: int, size: int) -> As
     """
     rows = source.numbered()
     await _skip(rows, skip)
-    upcoming = asyncio.create_task(_filled(source, rows, converter, size))
+    # A short one first: the database waits for nothing else.
+    upcoming = asyncio.create_task(_filled(source, rows, converter, min(size, max(_FIRST, size // 4))))
     try:
         while (chunk := await upcoming).rows:
             upcoming = asyncio.create_task(_filled(source, rows, converter, size))
@@ -38,6 +45,17 @@ async def chunks(source: Rows, converter: Converter, skip: int, size: int) -> As
     finally:
         upcoming.cancel()
         await asyncio.gather(upcoming, return_exceptions=True)
+
+
+@contextmanager
+def rarely_collected() -> Iterator[None]:
+    """Lets Python look for circles less often: a chunk has many objects and no circles. Each look would cost 0.1 s."""
+    before = gc.get_threshold()
+    gc.set_threshold(_MANY_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 async def _skip(rows: Iterator[tuple[int, Row | Malformed]], count: int) -> None:

@@ -17,7 +17,7 @@ from db.queries.interactions import placing, recording
 from jobs.imports import values
 from jobs.imports.rows import EMPTY, Draft, Kind, Taken, add_problems
 
-CHUNK = 20_000
+CHUNK = 25_000
 """Rows in a transaction: more than of others, since a follower is written once in each, however much it did."""
 TITLE = "title"
 """The field that is the title of the content item which is made for a post."""

@@ -23,7 +23,7 @@ from db.engine import Database, Transaction
 from db.models.event_items import CURRENCY
 from db.queries import imports
 from jobs.imports import mapping, translating, values
-from jobs.imports.chunks import Chunk, chunks
+from jobs.imports.chunks import Chunk, chunks, rarely_collected
 from jobs.imports.errors import ImportFailedError
 from jobs.imports.files import Rows, Source, opened
 from jobs.imports.impressions import IMPRESSIONS
@@ -133,7 +133,7 @@ async def import_file(
     """Runs an import to its end, or until ``stopping`` says so behind a chunk. Raises ImportFailedError."""
     rejects_path = job.rejects or job.path.with_name(job.path.name + ".rejects.jsonl")
     _check(job, rejects_path)
-    with opened(job.path, job.each) as source:
+    with opened(job.path, job.each) as source, rarely_collected():
         before = _state_of(job.path)
         rows, templates = await asyncio.to_thread(_read, source, job)
         converter = _converter(rows, templates, job)

@@ -9,15 +9,18 @@ _BEFORE, _AFTER = f"before >> {DIGIT_BITS} * level", f"after >> {DIGIT_BITS} * l
 
 
 def counted(behind: str) -> str:
-    """SQL: parts of a WITH, ``steps`` and ``counted``, that bring follower_score_counts from scores to others.
+    """SQL: parts of a WITH, ``alike``, ``steps`` and ``counted``, that bring follower_score_counts from scores to others.
 
     They read the parts ``given`` (``workspace_id`` and ``slot``, one row) and ``moves`` (``before`` and ``after``, a row
     for each follower whose score changes; 0 is no score). They wait for the part ``behind``: these locks are the last.
     """
-    return f"""steps AS (
-  SELECT level, {_BEFORE} AS bucket, -1 AS step FROM moves, {_LEVELS}
+    # Moves that are the same are taken together first: followers are many, scores are few.
+    return f"""alike AS MATERIALIZED (
+  SELECT before, after, count(*)::int AS followers FROM moves WHERE before <> after GROUP BY before, after
+), steps AS (
+  SELECT level, {_BEFORE} AS bucket, -followers AS step FROM alike, {_LEVELS}
   WHERE before > 0 AND (after = 0 OR {_BEFORE} <> {_AFTER})
-  UNION ALL SELECT level, {_AFTER}, 1 FROM moves, {_LEVELS}
+  UNION ALL SELECT level, {_AFTER}, followers FROM alike, {_LEVELS}
   WHERE after > 0 AND (before = 0 OR {_BEFORE} <> {_AFTER})
 ), counted AS (
   INSERT INTO follower_score_counts (workspace_id, slot, level, bucket, followers)
