@@ -1,6 +1,7 @@
 """Nouns: tables, constraints, enums. One file per domain word; importing this package registers all of them."""
 
 from db.models import (
+    assets,
     brands,
     campaigns,
     channels,
@@ -16,12 +17,14 @@ from db.models import (
     interactions,
     live,
     metrics,
+    spaces,
     workspaces,
 )
 from db.models.base import Base
 
 __all__ = [
     "Base",
+    "assets",
     "brands",
     "campaigns",
     "channels",
@@ -37,5 +40,6 @@ __all__ = [
     "interactions",
     "live",
     "metrics",
+    "spaces",
     "workspaces",
 ]
