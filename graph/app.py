@@ -20,12 +20,13 @@ from graph.live.hub import Live
 from graph.live.streams import Streams
 from graph.live.tailer import Tailer
 from graph.operations import Operations
-from graph.routes import files, health, metrics
+from graph.routes import files, health, metrics, uploads
 from graph.schema import schema
 from graph.settings import Settings
 from graph.transport.door import Door
 from graph.transport.http import GraphQLView
 from graph.working import objects_of, worker_of
+from jobs.assets.storing import Storage
 from jobs.sequencer import Sequencer
 
 ENDPOINT = "/graphql"
@@ -66,7 +67,9 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     live = Live(limits=settings.live_limits())
     operations = Operations(schema, settings.executor)
     objects = objects_of(settings)
-    links = Links(objects, database, settings.address(settings.port), settings.file_link_seconds)
+    address, public = settings.address(settings.port), settings.object_store_public_url
+    storage = Storage(database, objects)
+    links = Links(objects, database, address, settings.file_link_seconds, storage, public)
     streams = Streams(database, live, links, operations)
     connections = Connections(live.limits.per_client)
     live.hub.on_revocation(authenticator.clients.forget)
@@ -96,10 +99,12 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     async def home(_request: object) -> RedirectResponse:
         return RedirectResponse(ENDPOINT)
 
-    view = GraphQLView(database, authenticator, live, links, operations)
+    limits = settings.upload_limits
+    view = GraphQLView(database, authenticator, live, links, operations, limits)
     door = Door(view, streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     fixed = [Route("/", home), *health.routes, *files.routes(links), Route(EVENTS, ingest)]
+    fixed += uploads.routes(links, limits.quiet_seconds)
     if settings.metrics:
         fixed += metrics.routes(database)
     routes = [*fixed, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]

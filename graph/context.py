@@ -11,7 +11,7 @@ from db.models.live import Topic
 from db.queries.live import log
 from graph.access import Viewer
 from graph.errors import unauthenticated
-from graph.files import Links
+from graph.files import Links, Storage
 from graph.live import cursors
 from graph.live.hub import Live, Subject
 from graph.live.sources import Events, Gauge, Show, Visibility
@@ -51,6 +51,13 @@ class Context:
         if self._links is None:
             raise RuntimeError("there are no files here")
         return self._links
+
+    @property
+    def storage(self) -> Storage:
+        """What takes files in."""
+        if self.links.storage is None:
+            raise RuntimeError("no files are taken in here")
+        return self.links.storage
 
     @property
     def viewer(self) -> Viewer:

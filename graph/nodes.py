@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import strawberry
 
 from db.queries import brands, campaigns, channels, clients, workspaces
+from db.queries.assets import reading as assets
 from db.queries.content import reading as content
 from db.queries.engagement import reading as engagements
 from db.queries.events import dead_letters
@@ -14,6 +15,7 @@ from db.queries.exports import reading as exports
 from db.queries.followers import reading as followers
 from db.queries.impressions import reading
 from db.queries.interactions import reading as interactions
+from db.queries.spaces import reading as spaces
 from graph import ids
 from graph.access import Scope
 from graph.context import Info
@@ -26,6 +28,7 @@ MOST = 100
 
 FETCHES: dict[str, Fetch] = {
     "ApiClient": clients.by_ids,
+    "Asset": assets.by_ids,
     "Audience": channels.audiences_by_ids,
     "Brand": brands.by_ids,
     "Campaign": campaigns.by_ids,
@@ -42,6 +45,7 @@ FETCHES: dict[str, Fetch] = {
     "Interaction": interactions.by_ids,
     "Reaction": engagements.reactions,
     "Share": engagements.shares,
+    "Space": spaces.by_ids,
     "Workspace": workspaces.by_ids,
 }
 """How each type is found by key. A type that is missing here cannot be found by ``node``."""

@@ -8,6 +8,8 @@ from typing import Any, NewType
 
 import strawberry
 from graphql import GraphQLError
+from starlette.datastructures import UploadFile
+from strawberry.file_uploads import Upload
 from strawberry.types.scalar import ScalarDefinition
 
 from graph.execution import Own
@@ -71,6 +73,18 @@ def _serialize_decimal(value: Decimal) -> str:
     return format(value, "f")
 
 
+def _parse_upload(value: Any) -> UploadFile:
+    if isinstance(value, UploadFile):
+        return value
+    raise GraphQLError(
+        "Not a file: send one by POST as multipart/form-data, by the GraphQL multipart request specification."
+    )
+
+
+def _serialize_upload(_value: Any) -> None:
+    raise TypeError("files are not answered")
+
+
 def _shown(value: Any) -> str:
     try:
         text = repr(value)
@@ -104,6 +118,13 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         description="Exact decimal number, written as a string.",
         parse_value=_parse_decimal,
         serialize=_serialize_decimal,
+    ),
+    Upload: strawberry.scalar(
+        name="Upload",
+        description="A file that comes with the operation, by the GraphQL multipart request specification: over HTTP POST only.",
+        specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
+        parse_value=_parse_upload,
+        serialize=_serialize_upload,
     ),
 }
 

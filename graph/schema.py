@@ -4,6 +4,11 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
+from graph.assets.imports import AssetImportMutation
+from graph.assets.mutations import AssetMutation
+from graph.assets.queries import AssetQuery
+from graph.assets.storing import AssetStoringMutation
+from graph.assets.types import Asset
 from graph.brands import BrandMutation
 from graph.campaigns.mutations import CampaignMutation
 from graph.campaigns.queries import CampaignQuery
@@ -40,6 +45,9 @@ from graph.levels import equip
 from graph.live.queries import LiveQuery
 from graph.nodes import NodeQuery
 from graph.scalars import SCALARS
+from graph.spaces.mutations import SpaceMutation
+from graph.spaces.queries import SpaceQuery
+from graph.spaces.types import Space
 from graph.workspaces import WorkspaceQuery
 
 Query = merge_types(
@@ -53,6 +61,8 @@ Query = merge_types(
         ContentQuery,
         FollowerQuery,
         InteractionQuery,
+        SpaceQuery,
+        AssetQuery,
         ExportQuery,
         LiveQuery,
     ),
@@ -70,6 +80,10 @@ Mutation = merge_types(
         ContentMutation,
         InteractionMutation,
         FollowerRecountMutation,
+        SpaceMutation,
+        AssetStoringMutation,
+        AssetImportMutation,
+        AssetMutation,
         ExportMutation,
         ClientMutation,
     ),
@@ -83,6 +97,7 @@ schema = strawberry.Schema(
     subscription=Subscription,
     types=[
         ApiClient,
+        Asset,
         Audience,
         Campaign,
         CampaignChannel,
@@ -98,6 +113,7 @@ schema = strawberry.Schema(
         Reaction,
         Share,
         Comment,
+        Space,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

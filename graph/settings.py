@@ -55,6 +55,16 @@ class IngestLimits:
 
 
 @dataclass(frozen=True)
+class UploadLimits:
+    """What one request may bring that sends files."""
+
+    body_bytes: int = 4 * 1024**3
+    files: int = 10
+    quiet_seconds: float = 60
+    """How long nothing of a body may come."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that can be set. The names in capitals are environment variables."""
 
@@ -102,6 +112,10 @@ class Settings:
     object_store_url: str | None
     """OBJECT_STORE_URL: where files are kept: file:///folder, s3://bucket/prefix, gs:// or az://. None: the folder ``objects``
     of the data directory."""
+    object_store_public_url: str | None
+    """OBJECT_STORE_PUBLIC_URL: where anybody can read what the object store holds. None: nowhere."""
+    upload_limits: UploadLimits
+    """Of requests with files. UPLOAD_BYTES: of a body. UPLOAD_FILES. UPLOAD_QUIET_SECONDS."""
     worker: bool
     """WORKER: on, or off where only processes of their own (``groundswell worker``) do background work."""
     jobs_heartbeat: timedelta
@@ -152,6 +166,8 @@ class Settings:
             public_url=_public_url(environ.get("PUBLIC_URL") or ""),
             file_link_seconds=_whole(environ, "FILE_LINK_SECONDS", 900, least=1, most=LONGEST_LINK),
             object_store_url=_object_store_url(environ.get("OBJECT_STORE_URL")),
+            object_store_public_url=_object_store_public_url(environ.get("OBJECT_STORE_PUBLIC_URL") or ""),
+            upload_limits=_upload_limits(environ),
             worker=_one_of(environ, "WORKER", "on", ("on", "off")) == "on" if worker is None else worker,
             jobs_heartbeat=timedelta(seconds=_whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
             export_part_rows=_whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),
@@ -257,6 +273,15 @@ def _ingest_limits(environ: Mapping[str, str]) -> IngestLimits:
     )
 
 
+def _upload_limits(environ: Mapping[str, str]) -> UploadLimits:
+    usual = UploadLimits()
+    return UploadLimits(
+        body_bytes=_whole(environ, "UPLOAD_BYTES", usual.body_bytes, least=1024),
+        files=_whole(environ, "UPLOAD_FILES", usual.files, least=1),
+        quiet_seconds=_whole(environ, "UPLOAD_QUIET_SECONDS", int(usual.quiet_seconds), least=1),
+    )
+
+
 def _database_url(given: str | None, name: str = "DATABASE_URL") -> str | None:
     if not given:
         return None
@@ -290,6 +315,14 @@ def _object_store_url(given: str | None) -> str | None:
     raise SettingsError(
         "OBJECT_STORE_URL must be like file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."
     )
+
+
+def _object_store_public_url(given: str) -> str | None:
+    origin = "/".join(given.split("/")[:3])
+    is_place = given.isascii() and given.isprintable() and not any(one in given for one in " ?#")
+    if given and not (given.startswith("https://") and _is_origin(origin) and is_place):
+        raise SettingsError(f"OBJECT_STORE_PUBLIC_URL must be like https://cdn.example.com/folder; it is {given!r}.")
+    return given.rstrip("/") or None
 
 
 def _secret(given: str | None) -> str | None:

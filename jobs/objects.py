@@ -5,6 +5,7 @@ variables that the cloud's own tools know: AWS_ENDPOINT_URL, AWS_ALLOW_HTTP, GOO
 """
 
 import asyncio
+import itertools
 import os
 import random
 import re
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeVar
+from typing import IO, Any, BinaryIO, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -30,6 +31,8 @@ CHUNK = 8 * 1024 * 1024
 """Bytes of one part of a multipart upload. What is smaller is sent in one request."""
 _FOLDER_CHUNK = 512 * 1024
 """Bytes that are copied into a folder at once."""
+_FETCHED = 1024 * 1024
+"""Bytes that are fetched before they are written."""
 _AT_ONCE = 2
 """Parts of an upload that are under way together: each is held in memory."""
 # Each request is repeated a few times by obstore, so that a hiccup costs one part of an upload and not the whole.
@@ -39,6 +42,7 @@ _REQUESTS: Any = {
     "retry_timeout": timedelta(seconds=30),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
 }
+_UPLOAD, _DOWNLOAD = "an upload failed", "a download failed"
 _KINDS = {
     ".csv": "text/csv; charset=utf-8",
     ".jsonl": "application/x-ndjson",
@@ -53,6 +57,17 @@ class BadObjectUrl(ValueError):
 
 class ObjectsError(Exception):
     """The store could not be reached, or refused. The message names neither addresses nor secrets."""
+
+
+class NoRoom(ObjectsError):
+    """An object was there, and could not be written to this machine's disk."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no room for the file on the server's disk.")
+
+
+class TooManyBytes(Exception):
+    """An object is larger than what was to be fetched of it."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +120,19 @@ class Objects:
         except (BaseError, ValueError) as error:
             raise BadObjectUrl(f"cannot be used: {_headline(error)}") from None
 
-    async def put(self, path: str, file: IO[bytes]) -> None:
-        """Stores a file from its beginning, in place of what is there; it appears whole or not at all.
+    async def put(
+        self, path: str, file: IO[bytes], content_type: str | None = None, disposition: str | None = None
+    ) -> None:
+        """Stores a file from its beginning, in place of what is there; it appears whole or not at all. Raises ObjectsError.
 
-        Raises ObjectsError.
+        A store that hands files out by itself says of it what is said here: ``content_type``, None: by the end of the path;
+        ``disposition``: how it is to be shown. A folder keeps neither.
         """
-        attributes: Any = (
-            None if self._root else {"Content-Type": _KINDS.get(file_suffix(path), "application/octet-stream")}
-        )
-
+        said = {
+            "Content-Type": content_type or _KINDS.get(file_suffix(path), "application/octet-stream"),
+            **({} if disposition is None else {"Content-Disposition": disposition}),
+        }
+        attributes: Any = None if self._root else said
         chunk = _FOLDER_CHUNK if self._root else CHUNK
 
         async def once() -> None:
@@ -124,17 +143,37 @@ class Objects:
             if self._root is not None:
                 await asyncio.to_thread(_settle, self._root / path)
 
-        await self._patiently(once, path)
+        await self._patiently(once, path, _UPLOAD)
 
-    async def _patiently(self, work: Callable[[], Awaitable[None]], path: str) -> None:
+    async def fetch(self, path: str, into: BinaryIO, most: int) -> int:
+        """Writes an object to a file, from its beginning and in place of what is in it; answers its bytes.
+
+        Raises FileNotFoundError, NoRoom, ObjectsError, and TooManyBytes beyond ``most``.
+        """
+
+        async def once() -> None:
+            into.seek(0)
+            into.truncate()
+            found = await obstore.get_async(self._store, path)
+            if found.meta["size"] > most:
+                raise TooManyBytes
+            async for chunk in found.stream(min_chunk_size=_FETCHED):
+                await asyncio.to_thread(_write, into, chunk)
+
+        await self._patiently(once, path, _DOWNLOAD)
+        return into.tell()
+
+    async def _patiently(self, work: Callable[[], Awaitable[None]], path: str, what: str) -> None:
         pause = self._patience.first
         for attempt in range(1, self._patience.tries + 1):
             try:
                 return await _told(work())
             except ObjectsError as error:
+                if isinstance(error, _Missing) and what == _DOWNLOAD:
+                    raise  # who asks for it knows what that means
                 passes = isinstance(error.__cause__, GenericError) and attempt < self._patience.tries
                 log.warning(
-                    "an upload failed",
+                    what,
                     path=path,
                     attempt=attempt,
                     of=self._patience.tries,
@@ -162,10 +201,14 @@ class Objects:
             return await asyncio.to_thread(_files, self._root, prefix)
         return sorted([one["path"] for one in await _told(obstore.list(self._store, prefix).collect_async())])
 
-    async def delete(self, paths: Sequence[str]) -> None:
-        """Removes objects; those that are not there are left alone. Raises ObjectsError."""
+    async def delete(self, paths: Sequence[str], *, and_folders: bool = False) -> None:
+        """Removes objects, and what an upload left of them in a folder; those that are not there are left alone.
+
+        ``and_folders``: the folder that each lay in, too, if it is empty then. Raises ObjectsError.
+        """
         if self._root is not None:
-            await _told(asyncio.to_thread(_remove, [self._root / path for path in paths]))
+            files = [self._root / path for path in paths]
+            await _told(asyncio.to_thread(_remove, files, and_folders=and_folders))
             return
         for path in paths:
             # One by one: in bulk, some stores fail altogether for one that is not there.
@@ -195,10 +238,17 @@ class Objects:
 
     async def sign(self, path: str, expires: timedelta) -> str | None:
         """A link from which anybody may read an object for so long; None for a folder. Raises ObjectsError."""
+        return await self._signed("GET", path, expires)
+
+    async def sign_put(self, path: str, expires: timedelta) -> str | None:
+        """The same to which anybody may send an object, of any size, in place of what is there."""
+        return await self._signed("PUT", path, expires)
+
+    async def _signed(self, method: Literal["GET", "PUT"], path: str, expires: timedelta) -> str | None:
         store = self._store
         if not isinstance(store, S3Store | GCSStore | AzureStore):
             return None
-        return await _told(obstore.sign_async(store, "GET", path, expires))
+        return await _told(obstore.sign_async(store, method, path, expires))
 
 
 def file_suffix(path: str) -> str:
@@ -227,6 +277,14 @@ def _headline(error: BaseException | None) -> str:
     return re.sub(r"\?\S*", "?...", line)
 
 
+def _write(file: BinaryIO, chunk: Any) -> None:
+    try:
+        file.write(memoryview(chunk))
+        file.flush()
+    except OSError as error:
+        raise NoRoom from error
+
+
 def _settle(path: Path) -> None:
     """Waits until a file and its name are on the disk: what is finished is not to be lost with the power."""
     for one in (path, path.parent):
@@ -241,9 +299,15 @@ def _files(root: Path, prefix: str) -> list[str]:
     return sorted(str(one.relative_to(root)) for one in (root / prefix).rglob("*") if one.is_file())
 
 
-def _remove(paths: Sequence[Path]) -> None:
+def _remove(paths: Sequence[Path], *, and_folders: bool) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # what obstore has not finished lies beside it, numbered
+            for number in itertools.count(1):
+                path.with_name(f"{path.name}#{number}").unlink()
+        if and_folders:
+            with suppress(OSError):
+                path.parent.rmdir()  # unless something is in it
 
 
 def _remove_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from db.queries.exports import working
 from db.queries.exports.asking import ENTRYPOINT
 from jobs import recounts
 from jobs.again import Again
+from jobs.assets.sweeping import sweep
 from jobs.exports.run import Options, export
 from jobs.objects import Objects
 
@@ -103,7 +104,7 @@ class Worker:
             if self._stopping.is_set():
                 return
             self._register(queuer, halted)
-            looking = asyncio.create_task(self._look(halted, halt))
+            beside = [asyncio.create_task(self._look(halted, halt)), asyncio.create_task(self._sweep(halted))]
             try:
                 await queuer.run(
                     dequeue_timeout=min(self._heartbeat / 2, _LONGEST_WAIT),
@@ -114,8 +115,9 @@ class Worker:
                 )
             finally:
                 halt()
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
 
     def _register(self, queuer: PgQueuer, halted: asyncio.Event) -> None:
         @queuer.entrypoint(ENTRYPOINT)
@@ -147,6 +149,18 @@ class Worker:
                 async with asyncio.timeout(_LOOK_EVERY):
                     await halted.wait()
         halt()  # the connection is lost: whoever waits for it is told
+
+    async def _sweep(self, halted: asyncio.Event) -> None:
+        """Sweeps assets now and again. Beside the looks: a store that does not answer holds up nothing else."""
+        while not halted.is_set():
+            try:
+                await sweep(self._database, self._objects)
+            except Exception as error:
+                if not is_unavailable(error):
+                    log.exception("assets could not be swept")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await halted.wait()
 
 
 @contextmanager

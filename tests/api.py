@@ -1,7 +1,7 @@
 """Asking the application as its clients do."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,6 +53,16 @@ class Api:
         answer = await self.ask(query, **variables)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
+
+    async def post_form(
+        self, fields: Sequence[tuple[str, str]], files: Mapping[str, tuple[str, bytes]]
+    ) -> dict[str, Any]:
+        """The whole answer to a multipart request: fields first, then the files with their names."""
+        parts: list[Any] = [(name, (None, value)) for name, value in fields]
+        headers = {**self._headers, "graphql-preflight": "1"}
+        response = await self.client.post("/graphql", files=[*parts, *files.items()], headers=headers)
+        answer: dict[str, Any] = response.json()
+        return answer
 
     async def stream(self, query: str, **variables: Any) -> str:
         """All that a stream of events holds, once it has ended by itself."""

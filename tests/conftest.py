@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -21,6 +22,7 @@ from tests.api import Api, build
 settings.register_profile("groundswell", deadline=None)
 settings.load_profile("groundswell")
 
+_WORKSPACES = {"test": ("Test", "Europe/Berlin", "EUR"), "other": ("Other", "UTC", "USD")}
 UrlOf = Callable[[str], str]
 _numbers = itertools.count()
 
@@ -63,9 +65,34 @@ def template(url_of: UrlOf) -> Iterator[str]:
     asyncio.run(admin(url_of, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@pytest.fixture(scope="module")
+def filled(url_of: UrlOf, template: str, request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
+    """The name of the database that each test of a file has a clone of, and what the file's ``fill`` answered.
+
+    A file that needs much in it has ``async def fill(database, workspace, other_workspace)``, which runs once.
+    """
+    fill = getattr(request.module, "fill", None)
+    if fill is None:
+        yield template, None
+        return
+    name = f"groundswell_filled_{os.getpid()}_{next(_numbers)}"
+    asyncio.run(admin(url_of, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
+
+    async def run() -> Any:
+        database = Database(url_of(name))
+        try:
+            return await fill(database, *[await _made(database, one) for one in ("test", "other")])
+        finally:
+            await database.close()
+
+    yield name, asyncio.run(run())
+    asyncio.run(admin(url_of, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 @pytest.fixture
-async def database_url(url_of: UrlOf, template: str) -> AsyncIterator[str]:
-    """A database of this test's own, migrated and empty."""
+async def database_url(url_of: UrlOf, filled: tuple[str, Any]) -> AsyncIterator[str]:
+    """A database of this test's own, migrated, and empty unless its file fills it."""
+    template, _ = filled
     name = f"groundswell_test_{os.getpid()}_{next(_numbers)}"
     await admin(url_of, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield url_of(name)
@@ -80,16 +107,22 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
+async def _made(database: Database, key: str) -> int:
+    """The id of a workspace, which is made unless the file's ``fill`` has it already."""
+    found = await workspaces.id_of(database, key)
+    return await workspaces.create(database, key, *_WORKSPACES[key]) if found is None else found
+
+
 @pytest.fixture
 async def workspace(database: Database) -> int:
     """The id of the workspace ``test``."""
-    return await workspaces.create(database, "test", "Test", "Europe/Berlin", "EUR")
+    return await _made(database, "test")
 
 
 @pytest.fixture
 async def other_workspace(database: Database) -> int:
     """The id of the workspace ``other``, of which ``test`` must never see anything."""
-    return await workspaces.create(database, "other", "Other", "UTC", "USD")
+    return await _made(database, "other")
 
 
 @pytest.fixture

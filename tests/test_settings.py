@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graph.settings import Settings, SettingsError, development_secret
+from graph.settings import Settings, SettingsError, UploadLimits, development_secret
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -54,11 +54,32 @@ def test_a_database_url_gets_the_driver(scheme: str) -> None:
         ({"PUBLIC_URL": "ftp://gs.example.com"}, "PUBLIC_URL"),
         ({"FILE_LINK_SECONDS": "0"}, "FILE_LINK_SECONDS"),
         ({"FILE_LINK_SECONDS": "604801"}, "at most 604800"),
+        ({"UPLOAD_BYTES": "1023"}, "UPLOAD_BYTES"),
+        ({"UPLOAD_FILES": "0"}, "UPLOAD_FILES"),
+        ({"UPLOAD_QUIET_SECONDS": "0"}, "UPLOAD_QUIET_SECONDS"),
+        ({"OBJECT_STORE_PUBLIC_URL": "http://cdn.example.com"}, "OBJECT_STORE_PUBLIC_URL must be like https://"),
+        ({"OBJECT_STORE_PUBLIC_URL": "https://"}, "OBJECT_STORE_PUBLIC_URL"),
+        ({"OBJECT_STORE_PUBLIC_URL": "https://cdn.example.com:x"}, "OBJECT_STORE_PUBLIC_URL"),
+        ({"OBJECT_STORE_PUBLIC_URL": "https://ada:secret@cdn.example.com"}, "OBJECT_STORE_PUBLIC_URL"),
+        ({"OBJECT_STORE_PUBLIC_URL": "https://cdn.example.com/?a"}, "OBJECT_STORE_PUBLIC_URL"),
+        ({"OBJECT_STORE_PUBLIC_URL": "https://cdn.example.com/a b"}, "OBJECT_STORE_PUBLIC_URL"),
     ],
 )
 def test_what_makes_no_sense_is_named(environ: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Settings.from_env(environ)
+
+
+def test_files_can_be_open_to_everybody() -> None:
+    assert Settings.from_env({}).object_store_public_url is None
+    settings = Settings.from_env({"OBJECT_STORE_PUBLIC_URL": "https://cdn.example.com:8443/folder/"})
+    assert settings.object_store_public_url == "https://cdn.example.com:8443/folder"
+
+
+def test_what_a_request_with_files_may_bring_can_be_set() -> None:
+    assert Settings.from_env({}).upload_limits == UploadLimits(4 * 1024**3, 10, 60)
+    given = {"UPLOAD_BYTES": "2048", "UPLOAD_FILES": "1", "UPLOAD_QUIET_SECONDS": "5"}
+    assert Settings.from_env(given).upload_limits == UploadLimits(2048, 1, 5)
 
 
 def test_a_secret_is_counted_in_bytes() -> None:

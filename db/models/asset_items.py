@@ -1,6 +1,7 @@
 """An asset as it comes in, the stored file it may have, and what can be wrong with it."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ FARTHEST = 8
 HASH_BANDS = FARTHEST + 1
 """Parts of a hash: of two hashes that differ in at most FARTHEST bits, one part at least is the same."""
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _TEXTS = {
     "title": LONGEST_TITLE,
     "description": LONGEST_DESCRIPTION,
@@ -86,10 +88,7 @@ class NewAsset:
             yield from text_problems("name", self.name, LONGEST_NAME)
         if self.external_asset_id is not None:
             yield from text_problems("external_asset_id", self.external_asset_id, LONGEST_EXTERNAL_ID)
-        for name, longest in _TEXTS.items():
-            text = getattr(self, name)
-            if text is not None:
-                yield from text_problems(name, text, longest, may_be_empty=True)
+        yield from text_problems_of({name: getattr(self, name) for name in _TEXTS})
         column = TEXT_OF.get(self.type)
         if column is not None and has_file:
             yield invalid(f"An asset of the type {self.type} is text, and has no file.", "file")
@@ -102,9 +101,24 @@ class NewAsset:
         yield from tag_problems(self.tags)
 
 
+def text_problems_of(values: Mapping[str, str | None]) -> Iterator[Problem]:
+    """What is wrong with the texts of an asset, and with its name if that is among them."""
+    if "name" in values:
+        yield from text_problems("name", values["name"] or "", LONGEST_NAME)
+    for name, longest in _TEXTS.items():
+        text = values.get(name)
+        if text is not None:
+            yield from text_problems(name, text, longest, may_be_empty=True)
+
+
 def largest(kind: AssetType) -> int:
     """The most bytes that a file of a type may have; 0 for a type that is text."""
     return LARGEST.get(kind, 0)
+
+
+def is_sha256(text: str) -> bool:
+    """Whether a text is the hash of something: 64 hexadecimal digits in lower case."""
+    return _SHA256.fullmatch(text) is not None
 
 
 def bands_of(image_hash: int) -> list[int]:

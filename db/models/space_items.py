@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 from db.errors import Problem, invalid
 from db.models.event_items import CURRENCY
 from db.models.follower_words import LONGEST_WORD, words_of
@@ -22,6 +24,8 @@ MOST_TAGS = 50
 MOST_WORDS = 500
 """By which one space or asset is found: the first ones of its name and description."""
 LARGEST_FIGURE = 2**53 - 1
+LARGEST_DOCUMENT = 65_536
+"""Bytes of a JSON document that is kept beside a space or an asset."""
 COUNTED = ("impressions", "clicks", "conversions")
 PAID = ("spend", "revenue")
 TAG, WORD = "TAG", "WORD"
@@ -81,3 +85,16 @@ def _money_problems(name: str, amount: Decimal, currency: str) -> Iterable[Probl
     yield from amount_problems(name, amount)
     if not CURRENCY.fullmatch(currency):
         yield invalid("A currency is three capital letters, ISO 4217.", name)
+
+
+def json_problems(name: str, value: Any) -> Iterator[Problem]:
+    """What is wrong with a JSON document that is to be kept beside something."""
+    try:
+        written = orjson.dumps(value)
+    except (TypeError, ValueError):
+        yield invalid("This is not JSON.", name)
+        return
+    if len(written) > LARGEST_DOCUMENT:
+        yield invalid(f"At most {LARGEST_DOCUMENT:,} bytes of JSON; there are {len(written):,}.", name)
+    if b"\\u0000" in written:
+        yield invalid("A text cannot hold the character U+0000.", name)

@@ -17,6 +17,7 @@ from db.queries.engagement.engagers import AudienceAction
 from db.queries.events import reading as events
 from db.queries.events.metrics import CAMPAIGNS
 from db.queries.impressions import reading
+from db.queries.spaces import reading as spaces
 from graph.brands import Brand, brands_of
 from graph.campaigns.metrics import CampaignMetrics, CampaignMetricsPoint, needs_of, point_needs
 from graph.channels.types import CampaignChannel
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from graph.engagement.types import Comment, Engagement
     from graph.events.types import Event
     from graph.impressions.types import Impression
+    from graph.spaces.types import Space
 
 strawberry.enum(
     CampaignStatus, name="CampaignStatus", description="Where a campaign stands. COMPLETED and CANCELLED are final."
@@ -255,6 +257,24 @@ class Campaign(Node):
             _ids(roots),
             lambda fields, request: (events.of_campaigns, (fields, which, request)),
             (events.count_of_campaigns, (which,)),
+        )
+
+    @level_field(description="The asset spaces that belong to it, newest first.")
+    async def spaces(
+        roots: Roots,  # noqa: N805
+        info: Info,
+        first: First = 20,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> list[Connection[Annotated["Space", strawberry.lazy("graph.spaces.types")]]]:
+        return await connections(
+            info,
+            spaces.NEWEST,
+            PageRequest.of(first, after, last, before),
+            _ids(roots),
+            lambda fields, request: (spaces.of_campaigns, (fields, request)),
+            (spaces.count_of_campaigns, ()),
         )
 
 

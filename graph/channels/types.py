@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from db.models.channels import ChannelKind
-from db.models.platforms import Platform
 from db.queries import campaigns, channels
 from db.queries.events.metrics import CAMPAIGN_CHANNELS, CHANNELS
 from graph.context import Info
 from graph.events.metrics import EventMetrics, EventMetricsPoint, metrics_of, series_of
 from graph.ids import Node, global_id
 from graph.levels import Roots, level_field
+from graph.platforms import Platform
 from graph.selection import selection_of
 from graph.windows import TimeBucket, TimeWindow
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from graph.campaigns.types import Campaign
 
 strawberry.enum(ChannelKind, name="ChannelKind", description="What sort of channel it is.")
-strawberry.enum(Platform, name="Platform", description="Whose platform it is.")
 
 _NUMBERS = "What the ad platforms reported {}; of all time without a window."
 _SERIES = (

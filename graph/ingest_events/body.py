@@ -11,7 +11,8 @@ from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from graph.ingest_events.gzip import SLICE, BrokenGzip, Unpacker
-from graph.ingest_events.refusals import ClientLeft, Refusal, bad_body, too_large, too_slow, unsupported
+from graph.ingest_events.refusals import bad_body, too_large, too_slow, unsupported
+from graph.refusals import Refusal, pieces
 from graph.settings import IngestLimits
 
 LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
@@ -58,7 +59,7 @@ class Body:
         given, measure = bytearray(), _Measure(form, limits)
         try:
             async with asyncio.timeout(limits.body_seconds):
-                async for piece in _pieces(receive):
+                async for piece in pieces(receive):
                     given += piece
                     if len(given) > limits.body_bytes:
                         raise _too_long(limits)
@@ -131,18 +132,6 @@ def _unpacking(form: Form, unpacker: Unpacker) -> Callable[[bytes], Iterator[byt
 
 def _as_it_is(piece: bytes) -> Iterator[bytes]:
     yield piece
-
-
-async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        more = message.get("more_body", False)
-        piece = message.get("body", b"")
-        if piece:
-            yield piece
 
 
 def _too_long(limits: IngestLimits) -> Refusal:

@@ -17,8 +17,9 @@ from graph.errors import internal
 from graph.ingest_events.batches import Result, Status, batches, record
 from graph.ingest_events.body import Body, form_of
 from graph.ingest_events.lines import Line
-from graph.ingest_events.refusals import ClientLeft, Refusal, too_many, unavailable
+from graph.ingest_events.refusals import too_many, unavailable
 from graph.ingest_events.report import Report
+from graph.refusals import ClientLeft, Refusal
 from graph.settings import IngestLimits
 
 PATH = "/ingest/events"

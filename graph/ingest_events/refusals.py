@@ -1,25 +1,6 @@
 """Requests that are not looked at further: nothing of them was recorded."""
 
-import orjson
-from starlette.responses import Response
-
-
-class Refusal(Exception):
-    """Why a request was refused as a whole. It is answered as GraphQL's errors are."""
-
-    def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
-        self.headers = headers or {}
-
-    def response(self) -> Response:
-        """The answer."""
-        errors = [{"message": self.message, "extensions": {"code": self.code}}]
-        return Response(orjson.dumps({"errors": errors}), self.status, self.headers, media_type="application/json")
-
-
-class ClientLeft(Exception):
-    """Nobody waits for the answer any more."""
+from graph.refusals import Refusal
 
 
 def bad_body(message: str) -> Refusal:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 from cross_web import HTTPException
 from graphql import GraphQLError, OperationType
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from strawberry.asgi import GraphQL
@@ -12,13 +13,16 @@ from strawberry.http import GraphQLRequestData
 from strawberry.http.ides import GraphQL_IDE
 
 from db.engine import Database
-from graph.access import Authenticator
+from graph.access import Authenticator, Viewer
 from graph.context import Context
 from graph.encoding import encoded
 from graph.files import Links
 from graph.live.hub import Live
 from graph.operations import Operations
+from graph.refusals import ClientLeft, Refusal
 from graph.schema import schema
+from graph.settings import UploadLimits
+from graph.transport import forms, uploads
 
 
 class Asked(NamedTuple):
@@ -28,10 +32,6 @@ class Asked(NamedTuple):
     name: str | None
     variables: dict[str, Any] | None
     extensions: dict[str, Any] | None
-
-
-class _Left(Exception):
-    """The client has gone before it had said what it wants."""
 
 
 STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
@@ -52,10 +52,12 @@ class GraphQLView(GraphQL[Context, None]):
         live: Live,
         links: Links,
         operations: Operations,
+        limits: UploadLimits | None = None,
         ide: GraphQL_IDE | None = "graphiql",
     ) -> None:
         super().__init__(schema, graphql_ide=ide, subscription_protocols=())
         self._operations = operations
+        self._limits = limits or UploadLimits()
         self._live = live
         self._links = links
         self._database = database
@@ -64,24 +66,48 @@ class GraphQLView(GraphQL[Context, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         try:
-            if scope["method"] == "POST" and (_header(scope, "content-type") or "").startswith("application/json"):
+            kind = (_header(scope, "content-type") or "") if scope["method"] == "POST" else ""
+            if kind.startswith("application/json"):
                 body = await _body(receive)
                 asked = _asked(body)
-                if asked is not None and await self._answer(scope, asked, send):
+                if asked is not None and await self._answer(await self._viewer(scope), asked, send):
                     return
                 receive = _again(body, receive)
+            elif kind.lower().startswith(uploads.MEDIA_TYPE):
+                await self._answer_with_files(scope, receive, send)
+                return
             await super().__call__(scope, receive, send)
-        except _Left:
+        except ClientLeft:
             return
+        except Refusal as refusal:
+            await refusal.response()(scope, receive, send)
         except GraphQLError as error:
             status = STATUS.get(str((error.extensions or {}).get("code")))
             if status is None:
                 raise
             await _send(send, status, {"data": None, "errors": [error.formatted]})
 
-    async def _answer(self, scope: Scope, asked: Asked, send: Send) -> bool:
+    async def _answer_with_files(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers an operation whose variables are files, which are there until it is answered. Raises Refusal, ClientLeft."""
+        headers = Headers(scope=scope)
+        uploads.check(headers, self._limits)
+        viewer = await self._viewer(scope)
+        uploads.check_viewer(viewer)
+        form = await forms.read(receive, headers, self._limits)
+        try:
+            asked = _operation(uploads.operation_of(form))
+            if asked is None:
+                raise forms.bad_form("operations must be one operation: a query, its variables, its operationName.")
+            if not await self._answer(viewer, asked, send):
+                raise forms.bad_form("There is no operation of this operationName.")
+        finally:
+            await form.close()
+
+    async def _viewer(self, scope: Scope) -> Viewer | None:
+        return await self._authenticator.viewer(_header(scope, "authorization"))
+
+    async def _answer(self, viewer: Viewer | None, asked: Asked, send: Send) -> bool:
         """Answers an operation; False where there is none of that name, which the stock view says."""
-        viewer = await self._authenticator.viewer(_header(scope, "authorization"))
         context = Context(self._database, viewer, self._live, self._links)
         document = self._operations.document(asked.query)
         try:
@@ -177,7 +203,7 @@ async def _body(receive: Receive) -> bytes:
 
 def _part(message: Message) -> bytes:
     if message["type"] == "http.disconnect":
-        raise _Left
+        raise ClientLeft
     part: bytes = message.get("body", b"")
     return part
 
@@ -195,9 +221,12 @@ def _again(body: bytes, receive: Receive) -> Receive:
 def _asked(body: bytes) -> Asked | None:
     """The operation that a body asks for; None where it is anything out of the ordinary."""
     try:
-        given = orjson.loads(body)
+        return _operation(orjson.loads(body))
     except ValueError:
         return None
+
+
+def _operation(given: object) -> Asked | None:
     if not isinstance(given, dict):
         return None
     query, name = given.get("query"), given.get("operationName")

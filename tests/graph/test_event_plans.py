@@ -18,8 +18,7 @@ from tests.facts import NOON, at
 ROWS = 20_000
 
 
-@pytest.fixture
-async def ids(api: Api, database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
+async def fill(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
     """A campaign and a channel with many events, beside a workspace that the statistics know."""
     for owner in (other_workspace, workspace):
         async with database.write(owner) as transaction:
@@ -41,6 +40,12 @@ async def ids(api: Api, database: Database, workspace: int, other_workspace: int
             async with database.engine.connect() as connection:
                 await connection.execute(text("ANALYZE"))
     return {"id": encode("Campaign", made), "channel": encode("Channel", channel)}
+
+
+@pytest.fixture
+def ids(filled: tuple[str, dict[str, str]]) -> dict[str, str]:
+    """What ``fill`` answered."""
+    return filled[1]
 
 
 async def explained(api: Api, workspace: int, query: str, **variables: Any) -> str:

@@ -34,8 +34,7 @@ async def write(database: Database, workspace: int) -> None:
             await transaction.run(text(statement), {"w": workspace})
 
 
-@pytest.fixture
-async def first_id(database: Database, workspace: int, other_workspace: int) -> int:
+async def fill(database: Database, workspace: int, other_workspace: int) -> int:
     """The key of the lowest of many, in a workspace that the statistics do not know, beside one that they do."""
     await write(database, other_workspace)
     async with database.engine.connect() as connection:
@@ -43,6 +42,12 @@ async def first_id(database: Database, workspace: int, other_workspace: int) -> 
     await write(database, workspace)
     async with database.write(workspace) as transaction:
         return int(await transaction.scalar(text("SELECT min(id) FROM followers")))
+
+
+@pytest.fixture
+def first_id(filled: tuple[str, int]) -> int:
+    """What ``fill`` answered."""
+    return filled[1]
 
 
 async def explained(api: Api, workspace: int, query: str, **variables: Any) -> list[str]:

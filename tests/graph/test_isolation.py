@@ -1,6 +1,7 @@
 """Another workspace's things do not exist: in every place that takes an id, they answer as what never was."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy import text
 from db.engine import Database
 from graph.ids import encode
 from graph.schema import schema
-from tests.api import Api, token
+from tests.api import Api, build, token
+from tests.creatives import change, create_space, picture, send, upload
 from tests.facts import (
     add_channel,
     at,
@@ -105,6 +107,48 @@ PLACES |= {
     '[{key: "x", audienceId: $id}]}) { accepted rejected { code message field } } }',
     "DiscardDeadLettersInput.ids": "mutation ($id: ID!) { discardDeadLetters(input: {ids: [$id]}) { discarded } }",
 }
+_WRONG = "userErrors { code message field }"
+
+
+def _space(name: str, kind: str, values: str) -> str:
+    """A change of spaces or assets that names a thing."""
+    mine = ", $mine: ID!" if "$mine" in values else ""
+    return f"mutation ($id: ID!{mine}) {{ {name}(input: {{{values}}}) {{ {kind} {_WRONG} }} }}"
+
+
+PLACES |= {
+    "Query.space(id:)": "query ($id: ID!) { space(id: $id) { id name stats { assetCount } assets { totalCount } } }",
+    "Query.asset(id:)": "query ($id: ID!) { asset(id: $id) { id name fileUrl similar { distance } usages { totalCount } } }",
+    "SpaceFilter.brandId": "query ($id: ID!) { spaces(filter: {brandId: $id}) { totalCount nodes { id } } }",
+    "SpaceFilter.campaignId": "query ($id: ID!) { spaces(filter: {campaignId: $id}) { totalCount nodes { id } } }",
+    "CreateSpaceInput.campaignId": _space("createSpace", "space { id }", 'name: "X", platform: META, campaignId: $id'),
+    "CreateSpaceInput.brandId": _space("createSpace", "space { id }", 'name: "X", platform: META, brandId: $id'),
+    "UpdateSpaceInput.id": _space("updateSpace", "space { id }", 'id: $id, name: "X"'),
+    "UpdateSpaceInput.campaignId": _space("updateSpace", "space { id }", "id: $mine, campaignId: $id"),
+    "UpdateSpaceInput.brandId": _space("updateSpace", "space { id }", "id: $mine, brandId: $id"),
+    "DeleteInput.id": "mutation ($id: ID!) { deleteSpace(input: {id: $id}) { space { id } userErrors { code message field } } "
+    "deleteAsset(input: {id: $id}) { asset { id } userErrors { code message field } } }",
+    "RestoreInput.id": "mutation ($id: ID!) { restoreSpace(input: {id: $id}) { space { id } userErrors { code message field } } "
+    "restoreAsset(input: {id: $id}) { asset { id } userErrors { code message field } } }",
+    "MarkSpaceAsTemplateInput.id": _space("markSpaceAsTemplate", "space { id }", "id: $id"),
+    "CreateSpaceFromTemplateInput.templateId": _space(
+        "createSpaceFromTemplate", "space { id }", 'templateId: $id, name: "X"'
+    ),
+    "UpdatePerformanceInput.id": "mutation ($id: ID!) { updateSpacePerformance(input: {id: $id, clicks: 1}) { space { id } "
+    "userErrors { code message field } } updateAssetPerformance(input: {id: $id, clicks: 1}) { asset { id } "
+    "userErrors { code message field } } }",
+    "CreateAssetInput.spaceId": _space(
+        "createAsset", "asset { id }", 'spaceId: $id, type: HEADLINE, headlineText: "x"'
+    ),
+    "CreateUploadInput.spaceId": _space("createUpload", "uploadId", 'spaceId: $id, fileName: "x", sizeBytes: 1'),
+    "CompleteUploadInput.uploadId": _space("completeUpload", "asset { id }", "uploadId: $id, asset: {type: OTHER}"),
+    "UpdateAssetInput.id": _space("updateAsset", "asset { id }", 'id: $id, name: "X"'),
+    "RecordAssetReuseInput.assetId": _space(
+        "recordAssetReuse", "asset { id }", 'assetId: $id, usedInType: "x", usedInId: "x"'
+    ),
+}
+FILES = {"ImportAssetsInput.spaceId"}
+"""Places in inputs that come with a file: tried by a test of their own."""
 STREAMS = {
     "Subscription.exportJob(id:)": "subscription ($id: ID!) { exportJob(id: $id) { status } }",
     "Subscription.engagements(campaignIds:)": "subscription ($id: ID!) { engagements(campaignIds: [$id]) { cursor } }",
@@ -136,6 +180,8 @@ KINDS = {
         "ContentPost",
         "Follower",
         "Interaction",
+        "Space",
+        "Asset",
     ),
     "Query.nodes(ids:)": (
         "Campaign",
@@ -156,6 +202,8 @@ KINDS = {
         "ContentPost",
         "Follower",
         "Interaction",
+        "Space",
+        "Asset",
     ),
     "Query.channel(id:)": ("Channel",),
     "Query.contentItem(id:)": ("ContentItem",),
@@ -197,6 +245,25 @@ KINDS = {
     "DeleteCommentInput.id": ("Comment",),
     "CreateApiClientInput.campaignIds": ("Campaign",),
     "RevokeApiClientInput.id": ("ApiClient",),
+    "Query.space(id:)": ("Space",),
+    "Query.asset(id:)": ("Asset",),
+    "SpaceFilter.brandId": ("Brand",),
+    "SpaceFilter.campaignId": ("Campaign",),
+    "CreateSpaceInput.campaignId": ("Campaign",),
+    "CreateSpaceInput.brandId": ("Brand",),
+    "UpdateSpaceInput.id": ("Space",),
+    "UpdateSpaceInput.campaignId": ("Campaign",),
+    "UpdateSpaceInput.brandId": ("Brand",),
+    "DeleteInput.id": ("Space", "Asset"),
+    "RestoreInput.id": ("Space", "Asset"),
+    "MarkSpaceAsTemplateInput.id": ("Space",),
+    "CreateSpaceFromTemplateInput.templateId": ("Space",),
+    "UpdatePerformanceInput.id": ("Space", "Asset"),
+    "CreateAssetInput.spaceId": ("Space",),
+    "CreateUploadInput.spaceId": ("Space",),
+    "CompleteUploadInput.uploadId": ("Upload",),
+    "UpdateAssetInput.id": ("Asset",),
+    "RecordAssetReuseInput.assetId": ("Asset",),
 }
 
 
@@ -213,9 +280,21 @@ def places_that_take_an_id() -> set[str]:
     return found
 
 
+async def fill(database: Database, _workspace: int, _other_workspace: int) -> dict[str, str]:
+    """Things of the other workspace; answers their ids."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    with TemporaryDirectory() as folder:
+        async with build(url, Path(folder)) as api:
+            return await _theirs(api)
+
+
 @pytest.fixture
-async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
+def foreign(filled: tuple[str, dict[str, str]]) -> dict[str, str]:
     """Ids of things of the other workspace."""
+    return filled[1]
+
+
+async def _theirs(api: Api) -> dict[str, str]:
     theirs = api.as_(token(workspace="other", scopes=("read", "write", "ingest", "admin")))
     brand = await theirs.data('mutation { createBrand(input: {name: "Theirs"}) { brand { id } } }')
     campaign_id = await create_campaign(theirs, key="theirs", brandId=brand["createBrand"]["brand"]["id"])
@@ -241,7 +320,16 @@ async def foreign(api: Api, other_workspace: int) -> dict[str, str]:
         "{ contentItems { nodes { posts { nodes { id } } } } interactions { nodes { id follower { id } } } }"
     )
     [interacted] = found["interactions"]["nodes"]
+    space_id = await create_space(theirs, "Theirs", tags=["theirs"], campaignId=campaign_id)
+    made = await upload(theirs, space_id, picture(), selected="asset { id }", tags=["theirs"])
+    given = {"spaceId": space_id, "fileName": "theirs", "sizeBytes": 1}
+    await change(
+        theirs, "recordAssetReuse", {"assetId": made["asset"]["id"], "usedInType": "x", "usedInId": "x"}, _WRONG
+    )
     return {
+        "Space": space_id,
+        "Asset": made["asset"]["id"],
+        "Upload": (await change(theirs, "createUpload", given, "uploadId"))["uploadId"],
         "Follower": interacted["follower"]["id"],
         "Interaction": interacted["id"],
         "ContentItem": content_id,
@@ -274,21 +362,34 @@ MISSING = {
     "Comment": encode("Comment", 999999),
     "ExportJob": encode("ExportJob", 999999),
     **{kind: encode(kind, 999999) for kind in ("Channel", "Audience", "CampaignChannel", "Event", "DeadLetter")},
+    **{kind: encode(kind, 999999) for kind in ("Space", "Asset", "Upload")},
     **{kind: encode(kind, 999999) for kind in ("ContentItem", "ContentPost", "Follower", "Interaction")},
 }
 
 
 def test_every_place_that_takes_an_id_is_tried() -> None:
-    assert places_that_take_an_id() == set(PLACES) | set(STREAMS)
+    assert places_that_take_an_id() == set(PLACES) | set(STREAMS) | FILES
 
 
 @pytest.mark.parametrize("place", sorted(PLACES))
 async def test_foreign_reads_as_missing(api: Api, foreign: dict[str, str], place: str) -> None:
     api = api.as_(token(scopes=("read", "write", "ingest", "admin")))
-    mine = {"mine": await create_campaign(api)} if "$mine" in PLACES[place] else {}
+    mine = {}
+    if "$mine" in PLACES[place]:
+        mine = {"mine": await (create_space if place.startswith("UpdateSpace") else create_campaign)(api)}
     for kind in KINDS[place]:
         hidden = await api.ask(PLACES[place], id=foreign[kind], **mine)
         assert hidden == await api.ask(PLACES[place], id=MISSING[kind], **mine)
+
+
+async def test_a_file_for_what_is_foreign_is_refused_as_for_what_is_missing(api: Api, foreign: dict[str, str]) -> None:
+    answers = []
+    for space_id in (foreign["Space"], MISSING["Space"]):
+        given = {"spaceId": space_id, "source": "CSV_IMPORT"}
+        answers.append(await send(api, "importAssets", given, b"type\n", "a.csv", f"space {{ id }} {_WRONG}"))
+        answers.append(await upload(api, space_id, picture(), selected=f"asset {{ id }} {_WRONG}"))
+    assert answers[:2] == answers[2:]
+    assert answers[0]["userErrors"] == [{"code": "NOT_FOUND", "message": "No such space.", "field": ["spaceId"]}]
 
 
 @pytest.mark.parametrize("place", sorted(STREAMS))
@@ -330,6 +431,11 @@ ROWS = {
     **dict.fromkeys(("content_items", "content_tags", "content_posts", "content_summaries"), 1),
     **dict.fromkeys(("content_platform_rollups", "content_followers"), 1),
     **dict.fromkeys(("followers", "follower_weeks", "interactions"), 1),
+    **dict.fromkeys(("spaces", "space_asset_counts", "space_blobs", "blobs", "assets", "asset_usages", "uploads"), 1),
+    "space_terms": 2,
+    "asset_terms": 4,
+    "blob_hash_bands": 9,
+    "loose_objects": 1,
     "follower_words": 3,
     "follower_score_counts": 8,
 }

@@ -17,8 +17,7 @@ ROWS = 20_000
 pytestmark = pytest.mark.usefixtures("written_at_once")
 
 
-@pytest.fixture
-async def campaign_id(api: Api, database: Database, workspace: int, other_workspace: int) -> str:
+async def fill(database: Database, workspace: int, other_workspace: int) -> str:
     """A campaign with many impressions, of which few are clicked, beside a workspace that the statistics know."""
     for owner in (other_workspace, workspace):
         async with database.write(owner) as transaction:
@@ -32,6 +31,12 @@ async def campaign_id(api: Api, database: Database, workspace: int, other_worksp
             async with database.engine.connect() as connection:
                 await connection.execute(text("ANALYZE"))
     return encode("Campaign", made)
+
+
+@pytest.fixture
+def campaign_id(filled: tuple[str, str]) -> str:
+    """What ``fill`` answered."""
+    return filled[1]
 
 
 async def plans(api: Api, workspace: int, asked: list[tuple[str, Any]]) -> str:

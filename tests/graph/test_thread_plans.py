@@ -17,8 +17,7 @@ from tests.facts import NOON, comment, create_campaign
 REPLIES = 20_000
 
 
-@pytest.fixture
-async def thread(database: Database, workspace: int) -> dict[str, str]:
+async def fill(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
     """A campaign with many top-level comments, of which the first has many replies, and with many likes."""
     async with database.write(workspace) as transaction:
         campaign_id = await campaigns.create(transaction, {"name": "C", "status": "ACTIVE", "currency": "EUR"})
@@ -35,6 +34,12 @@ async def thread(database: Database, workspace: int) -> dict[str, str]:
     async with database.engine.connect() as connection:
         await connection.execute(text("ANALYZE"))
     return {"campaign": encode("Campaign", campaign_id), "comment": encode("Comment", first.id)}
+
+
+@pytest.fixture
+def thread(filled: tuple[str, dict[str, str]]) -> dict[str, str]:
+    """What ``fill`` answered."""
+    return filled[1]
 
 
 async def explained(api: Api, workspace: int, query: str, **variables: Any) -> str:

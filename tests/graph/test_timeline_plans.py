@@ -34,8 +34,7 @@ async def write(database: Database, workspace: int) -> None:
             await transaction.run(text(statement), {"w": workspace})
 
 
-@pytest.fixture
-async def ids(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
+async def fill(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
     """What there is many of, in a workspace that the statistics do not know, beside one that they do."""
     await write(database, other_workspace)
     async with database.engine.connect() as connection:
@@ -48,6 +47,12 @@ async def ids(database: Database, workspace: int, other_workspace: int) -> dict[
             name: encode(names[name], int(await transaction.scalar(text(f"SELECT min(id) FROM {table}"))))
             for name, table in found.items()
         }
+
+
+@pytest.fixture
+def ids(filled: tuple[str, dict[str, str]]) -> dict[str, str]:
+    """What ``fill`` answered."""
+    return filled[1]
 
 
 async def scans(api: Api, workspace: int, query: str) -> set[str]:

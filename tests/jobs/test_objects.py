@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from jobs.objects import BadObjectUrl, Objects, ObjectsError, Patience
+from jobs.objects import BadObjectUrl, Objects, ObjectsError, Patience, TooManyBytes
 from tests.stores import BUCKET, Proxy, environment, proxied, s3
 
 QUICK = Patience(tries=3, first=0.001)
@@ -81,6 +81,28 @@ async def test_a_large_file_is_sent_in_parts(bucket: Objects, proxy: Proxy) -> N
     sent = [path for method, path in proxy.requests if method == "PUT"]
     assert sorted(path.partition("partNumber=")[2].partition("&")[0] for path in sent) == ["1", "2", "3"]
     assert await bucket.read("large.parquet") == content
+
+
+async def test_an_object_is_fetched_into_a_file(store: Objects, tmp_path: Path) -> None:
+    content = os.urandom(3 * 1024 * 1024)
+    await store.put("x", BytesIO(content))
+    with (tmp_path / "file").open("w+b") as file:
+        file.write(b"what was there before" * 1_000_000)
+        assert await store.fetch("x", file, len(content)) == len(content)
+        file.seek(0)
+        assert file.read() == content
+        with pytest.raises(TooManyBytes):
+            await store.fetch("x", file, len(content) - 1)
+        with pytest.raises(FileNotFoundError):
+            await store.fetch("nothing", file, 1)
+
+
+async def test_a_download_that_fails_now_and_then_ends_well(bucket: Objects, proxy: Proxy) -> None:
+    await bucket.put("x", BytesIO(b"after all"))
+    proxy.requests.clear()
+    proxy.fault = lambda method, _: 503 if method == "GET" and len(proxy.requests) % 4 else None
+    file = BytesIO()
+    assert (await bucket.fetch("x", file, 100), file.getvalue()) == (9, b"after all")
 
 
 async def test_files_have_their_kind(bucket: Objects) -> None:

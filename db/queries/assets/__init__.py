@@ -1,0 +1,1 @@
+"""Assets: reading and writing, uploads, and sweeping what nothing holds."""

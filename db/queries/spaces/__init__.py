@@ -1,0 +1,1 @@
+"""Spaces: reading, writing and what they hold."""

@@ -1,0 +1,1 @@
+"""Assets: creatives in spaces, as files or texts."""

@@ -1,0 +1,1 @@
+"""Spaces: folders of creatives for one platform."""
