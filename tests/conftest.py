@@ -67,11 +67,11 @@ def template(url_of: UrlOf) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def filled(url_of: UrlOf, template: str, request: pytest.FixtureRequest) -> Iterator[tuple[str, Any]]:
-    """The name of the database that each test of a file has a clone of, and what the file's ``fill`` answered.
+    """The name of the database that each test of a file has a clone of, and what the file's ``fill_database`` answered.
 
-    A file that needs much in it has ``async def fill(database, workspace, other_workspace)``, which runs once.
+    A file that needs much in it has ``async def fill_database(database, workspace, other_workspace)``, which runs once.
     """
-    fill = getattr(request.module, "fill", None)
+    fill = getattr(request.module, "fill_database", None)
     if fill is None:
         yield template, None
         return
@@ -108,7 +108,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def _made(database: Database, key: str) -> int:
-    """The id of a workspace, which is made unless the file's ``fill`` has it already."""
+    """The id of a workspace, which is made unless the file's ``fill_database`` has it already."""
     found = await workspaces.id_of(database, key)
     return await workspaces.create(database, key, *_WORKSPACES[key]) if found is None else found
 

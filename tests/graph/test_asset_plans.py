@@ -34,7 +34,7 @@ FILL = [
 ]
 
 
-async def fill(database: Database, workspace: int, other_workspace: int) -> int:
+async def fill_database(database: Database, workspace: int, other_workspace: int) -> int:
     """Many assets in a workspace that the statistics do not know, beside some of one that they do; answers the middle key."""
     async with database.engine.connect() as connection:
         for owner, count in ((other_workspace, 5_000), (workspace, ASSETS)):

@@ -18,7 +18,7 @@ from tests.facts import NOON, at
 ROWS = 20_000
 
 
-async def fill(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
+async def fill_database(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
     """A campaign and a channel with many events, beside a workspace that the statistics know."""
     for owner in (other_workspace, workspace):
         async with database.write(owner) as transaction:
@@ -44,7 +44,7 @@ async def fill(database: Database, workspace: int, other_workspace: int) -> dict
 
 @pytest.fixture
 def ids(filled: tuple[str, dict[str, str]]) -> dict[str, str]:
-    """What ``fill`` answered."""
+    """What ``fill_database`` answered."""
     return filled[1]
 
 

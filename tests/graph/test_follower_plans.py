@@ -34,7 +34,7 @@ async def write(database: Database, workspace: int) -> None:
             await transaction.run(text(statement), {"w": workspace})
 
 
-async def fill(database: Database, workspace: int, other_workspace: int) -> int:
+async def fill_database(database: Database, workspace: int, other_workspace: int) -> int:
     """The key of the lowest of many, in a workspace that the statistics do not know, beside one that they do."""
     await write(database, other_workspace)
     async with database.engine.connect() as connection:
@@ -46,7 +46,7 @@ async def fill(database: Database, workspace: int, other_workspace: int) -> int:
 
 @pytest.fixture
 def first_id(filled: tuple[str, int]) -> int:
-    """What ``fill`` answered."""
+    """What ``fill_database`` answered."""
     return filled[1]
 
 

@@ -280,7 +280,7 @@ def places_that_take_an_id() -> set[str]:
     return found
 
 
-async def fill(database: Database, _workspace: int, _other_workspace: int) -> dict[str, str]:
+async def fill_database(database: Database, _workspace: int, _other_workspace: int) -> dict[str, str]:
     """Things of the other workspace; answers their ids."""
     url = database.engine.url.render_as_string(hide_password=False)
     with TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ ROWS = 20_000
 pytestmark = pytest.mark.usefixtures("written_at_once")
 
 
-async def fill(database: Database, workspace: int, other_workspace: int) -> str:
+async def fill_database(database: Database, workspace: int, other_workspace: int) -> str:
     """A campaign with many impressions, of which few are clicked, beside a workspace that the statistics know."""
     for owner in (other_workspace, workspace):
         async with database.write(owner) as transaction:
@@ -35,7 +35,7 @@ async def fill(database: Database, workspace: int, other_workspace: int) -> str:
 
 @pytest.fixture
 def campaign_id(filled: tuple[str, str]) -> str:
-    """What ``fill`` answered."""
+    """What ``fill_database`` answered."""
     return filled[1]
 
 

@@ -17,7 +17,7 @@ from tests.facts import NOON, comment, create_campaign
 REPLIES = 20_000
 
 
-async def fill(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
+async def fill_database(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
     """A campaign with many top-level comments, of which the first has many replies, and with many likes."""
     async with database.write(workspace) as transaction:
         campaign_id = await campaigns.create(transaction, {"name": "C", "status": "ACTIVE", "currency": "EUR"})
@@ -38,7 +38,7 @@ async def fill(database: Database, workspace: int, other_workspace: int) -> dict
 
 @pytest.fixture
 def thread(filled: tuple[str, dict[str, str]]) -> dict[str, str]:
-    """What ``fill`` answered."""
+    """What ``fill_database`` answered."""
     return filled[1]
 
 

@@ -34,7 +34,7 @@ async def write(database: Database, workspace: int) -> None:
             await transaction.run(text(statement), {"w": workspace})
 
 
-async def fill(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
+async def fill_database(database: Database, workspace: int, other_workspace: int) -> dict[str, str]:
     """What there is many of, in a workspace that the statistics do not know, beside one that they do."""
     await write(database, other_workspace)
     async with database.engine.connect() as connection:
@@ -51,7 +51,7 @@ async def fill(database: Database, workspace: int, other_workspace: int) -> dict
 
 @pytest.fixture
 def ids(filled: tuple[str, dict[str, str]]) -> dict[str, str]:
-    """What ``fill`` answered."""
+    """What ``fill_database`` answered."""
     return filled[1]
 
 

@@ -18,12 +18,15 @@ DISCOVERY = """{
   contentItems(first: 4) { edges { cursor node { id slug posts { edges { cursor node { id } } } } } }
   followers(first: 3) { edges { cursor node { id } } }
   interactions(first: 3) { edges { cursor node { id key } } }
+  spaces(first: 3) { edges { cursor node { id assets(first: 2) { edges { cursor node { id } } } } } }
+  assets(first: 3) { edges { cursor node { id usages { edges { cursor node { usedInId } } } } } }
   campaigns(first: 8, filter: { status: [ACTIVE, COMPLETED] }) { edges { cursor node {
     id key
     impressions(first: 3) { edges { cursor node { id } } }
     engagements(first: 3) { edges { cursor node { id } } }
     comments(first: 3, orderBy: MOST_REPLIES) { edges { cursor node { id replies { edges { cursor node { id } } } } } }
     channels(first: 3) { edges { cursor node { id } } }
+    spaces(first: 2) { edges { cursor node { id } } }
     events(first: 3) { edges { cursor node { id key } } }
     engagers(first: 3, didAll: [CLICKED]) { edges { cursor node { engagements } } }
   } } }
@@ -78,6 +81,18 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "FollowerOrder": ("SCORE", "NEWEST", "LAST_SEEN", "USERNAME", "null"),
     "InteractionType": ("[COMMENT]", "[LIKE, SHARE, SAVE]", "[]", "null"),
     "Platform": ("TIKTOK", "META", "REDDIT", "null"),
+    "SpaceFilter": (
+        "null",
+        "{platform: META, isArchived: false}",
+        '{tags: ["sale"], search: "s"}',
+        "{search: $text, isTemplate: $yes}",
+    ),
+    "AssetFilter": (
+        "null",
+        "{types: [HEADLINE, AD_COPY]}",
+        '{tags: ["sale"], types: []}',
+        "{search: $text, includeDeleted: $yes}",
+    ),
     "CommentOrder": ("NEWEST", "OLDEST", "MOST_REPLIES", "null"),
     "EngagementType": ("[LIKE]", "[SHARE, COMMENT]", "null", "$types"),
     "AudienceAction": ("[CLICKED]", "[LIKED]", "[VIEWED, COMMENTED]"),
@@ -92,6 +107,8 @@ _BAD: Mapping[str, Sequence[str]] = {
     "CampaignFilter": ('{brandId: "?"}', '{search: "\\u0000"}'),
     "FollowerFilter": ('{search: "a b c d e f g h i"}', '{search: "\\u0000"}'),
     "DateTime": ('"1899-12-31T00:00:00Z"', '"2026-03-29T12:00:00"'),
+    "SpaceFilter": ('{brandId: "?"}', '{search: "\\u0000"}'),
+    "AssetFilter": ('{search: "a b c d e f g h i"}', '{tags: ["\\u0000"]}'),
     "EngagementType": ("[]",),
     "AudienceAction": ("[]",),
     "TimeWindow": ('{from: "2026-03-09T00:00:00Z", to: "2026-03-08T00:00:00Z"}',),

@@ -64,6 +64,27 @@ CONTENT = """mutation { upsertContent(input: {title: "A day", slug: "day", tags:
 ]}) { userErrors { message } } }"""
 
 
+SPACES = """mutation { createSpace(input: {name: "Sale", platform: META, tags: ["sale"], budget: {amount: "1.50", currency: "EUR"},
+  targetAudience: {age: [18, null]}}) { space { id } } }"""
+ASSETS = """mutation ($space: ID!, $campaign: ID!) {
+  a: createAsset(input: {spaceId: $space, type: HEADLINE, headlineText: "Sale", tags: ["sale", "b"], externalAssetId: "x"}) { asset { id } }
+  b: createAsset(input: {spaceId: $space, type: OTHER, title: "t", platformMetadata: [1]}) { created }
+  updateSpace(input: {id: $space, campaignId: $campaign}) { userErrors { message } }
+  updateSpacePerformance(input: {id: $space, impressions: 3, clicks: 1, spend: {amount: "3", currency: "EUR"}}) { userErrors { message } }
+}"""
+REUSE = """mutation ($id: ID!) { recordAssetReuse(input: {assetId: $id, usedInType: "page", usedInId: "7", context: {at: "top"}})
+  { userErrors { message } } }"""
+
+
+async def _add_spaces(api: Api) -> None:
+    """A space of a campaign with texts, of which one was reused."""
+    space_id = (await api.data(SPACES))["createSpace"]["space"]["id"]
+    active = "{ campaigns(first: 1, filter: { status: [ACTIVE] }) { nodes { id } } }"
+    [campaign] = (await api.data(active))["campaigns"]["nodes"]
+    made = await api.data(ASSETS, space=space_id, campaign=campaign["id"])
+    await api.data(REUSE, id=made["a"]["asset"]["id"])
+
+
 @pytest.fixture(autouse=True)
 def written_the_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked again is written by PostgreSQL where it can be."""
@@ -118,6 +139,7 @@ async def both(url_of: UrlOf, template: str, tmp_path_factory: pytest.TempPathFa
                 await found.stock.data(CLIENT)
                 await found.stock.data(DEAD_LETTERS)
                 await found.stock.data(CONTENT)
+                await _add_spaces(found.stock)
                 yield found
     await admin(url_of, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -407,17 +429,20 @@ CONNECTIONS = {name: (leaves, asked) for name, leaves, asked in _connections()}
 async def test_every_connection_is_among_them() -> None:
     assert sorted(CONNECTIONS) == [
         "ApiClient.campaigns",
+        "Asset.usages",
         "Campaign.channels",
         "Campaign.comments",
         "Campaign.engagements",
         "Campaign.engagers",
         "Campaign.events",
         "Campaign.impressions",
+        "Campaign.spaces",
         "Comment.replies",
         "ContentItem.posts",
         "ContentPost.interactions",
         "Follower.interactions",
         "Impression.engagements",
+        "Query.assets",
         "Query.audiences",
         "Query.campaigns",
         "Query.channels",
@@ -426,6 +451,8 @@ async def test_every_connection_is_among_them() -> None:
         "Query.exportJobs",
         "Query.followers",
         "Query.interactions",
+        "Query.spaces",
+        "Space.assets",
         "Workspace.apiClients",
         "Workspace.brands",
     ]
