@@ -67,6 +67,8 @@ _CONSTRAINTS = {
     "export_jobs_workspace_id_campaign_id_fkey": not_found("No such campaign.", "campaign_id"),
     "channels_workspace_id_name_key": conflict("A channel of this name exists already.", "name"),
     "engagements_impression_of_campaign": not_found("No such impression of this campaign.", "impression_id"),
+    "spaces_workspace_id_campaign_id_fkey": not_found("No such campaign.", "campaign_id"),
+    "spaces_workspace_id_brand_id_fkey": not_found("No such brand.", "brand_id"),
     "spaces_name_idx": conflict("A space of this name exists already.", "name"),
     "spaces_external_campaign_idx": conflict(
         "Another space of this platform has this external campaign id already.", "external_campaign_id"

@@ -216,12 +216,23 @@ def page(
 
 
 def page_per_parent(
-    statement: Select[*tuple[Any, ...]], parent: Any, order: Order, shape: Shape, nested: Nested = NOTHING
+    statement: Select[*tuple[Any, ...]],
+    parent: Any,
+    order: Order,
+    shape: Shape,
+    nested: Nested = NOTHING,
+    parts: Sequence[Select[*tuple[Any, ...]]] = (),
 ) -> Select[*tuple[Any, ...]]:
-    """One statement that pages the children of every parent in ``ids``; each row begins with ``parent_id``."""
+    """One statement that pages the children of every parent in ``ids``; each row begins with ``parent_id``.
+
+    ``parts``: where the children are found by several indexes, statements of their keys, as ``page_of_keys`` takes them.
+    """
     parents = unnested()
-    mine = statement.where(parent == parents.c.id).correlate(parents)
-    children = page(mine, order, shape, nested).correlate(parents).lateral("children")
+    mine = statement.where(parent == parents.c.id)
+    if parts:
+        keys = [page_of_keys(part.where(parent == parents.c.id).correlate(parents), order, shape) for part in parts]
+        mine = mine.where(is_one_of(order.columns[-1], keys))
+    children = page(mine.correlate(parents), order, shape, nested).correlate(parents).lateral("children")
     position = [column.desc() if order.descending != shape.backward else column.asc() for column in _keys(children)]
     return (
         select(parents.c.id.label("parent_id"), *answered(children, shape))

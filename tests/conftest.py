@@ -17,6 +17,7 @@ from db.embedded import Embedded
 from db.engine import Database
 from db.queries import workspaces
 from tests.api import Api, build
+from tests.memory import folder_for_databases
 
 # How long one example takes is no property of the code.
 settings.register_profile("groundswell", deadline=None)
@@ -40,7 +41,10 @@ def url_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UrlOf]:
         url = make_url(given).set(drivername="postgresql+asyncpg")
         yield lambda name: url.set(database=name).render_as_string(hide_password=False)
         return
-    with Embedded(tmp_path_factory.mktemp("postgres"), durable=False) as cluster:
+    with (
+        folder_for_databases(tmp_path_factory.mktemp("postgres")) as folder,
+        Embedded(folder, durable=False) as cluster,
+    ):
         yield cluster.url
 
 

@@ -30,6 +30,7 @@ from db.keyset import Order, Page, PageRequest, Shape, page
 from db.models.campaigns import WITHOUT_DATE, Campaign, CampaignStatus
 from db.models.channels import CampaignChannel
 from db.models.metrics import CampaignTotals
+from db.models.spaces import Space
 from db.queries import metrics
 from db.queries.columns import Fields, Query, own
 from db.queries.live import outbox
@@ -164,12 +165,14 @@ async def remove_untouched(transaction: Transaction, keys: Sequence[str], create
     totals = exists().where(
         CampaignTotals.workspace_id == Campaign.workspace_id, CampaignTotals.campaign_id == Campaign.id
     )
+    spaces = exists().where(Space.workspace_id == Campaign.workspace_id, Space.campaign_id == Campaign.id)
     statement = delete(Campaign).where(
         Campaign.workspace_id == transaction.workspace,
         Campaign.key == any_(literal(list(keys), ARRAY(Text))),
         Campaign.created_by == created_by,
         Campaign.updated_at == Campaign.created_at,
         ~totals,
+        ~spaces,
     )
     return await transaction.run(statement)
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import aliased
 
 from db.engine import Transaction
+from db.keyset import is_one_of
 from db.models.space_items import TAG, WORD
 from db.queries.columns import Query
 from db.statements import workspace
@@ -57,8 +58,11 @@ class Terms:
         return [*looked_at, *([~few, *way, *self.has_each(looks)] for way in walked)]
 
     def is_one(self, looks: Looks) -> Way:
-        """The condition that a row is one of those that have the terms, for counting them."""
-        return [self.of.id.in_(self._who_has(looks))] if sum(looks) else []
+        """The condition that a row is one of those that have the terms, for counting them.
+
+        By their keys, which every index of the rows ends with, and no join: that is planned without knowing how many there are.
+        """
+        return [is_one_of(self.of.id, [self._who_has(looks)])] if sum(looks) else []
 
     def _who_has(self, looks: Looks) -> Query:
         first = aliased(self.table, name="terms")

@@ -130,17 +130,18 @@ class AssetImportMutation:
             *(
                 (one, "No space of this platform has this external campaign id.")
                 for one in report.spaces
-                if one not in done.spaces
+                if one not in done.spaces and one not in done.refused
             ),
             *(
                 (one, "No asset of this platform has this external asset id.")
                 for one in report.assets
-                if one not in done.assets
+                if one not in done.assets and one not in done.refused
             ),
         ]
         rejected: list[tuple[int, str | None, Problem]]
         rejected = [(index, None, problem) for index, problems in report.rejected for problem in problems]
         rejected += [(report.rows[key][0], key, not_found(message, "file")) for key, message in unknown]
+        rejected += [(report.rows[key][0], key, problem) for key, problem in done.refused.items()]
         return IngestPayload(
             accepted=len(done.spaces) + len(done.assets), duplicates=0, rejected=_rejected(rejected), user_errors=[]
         )

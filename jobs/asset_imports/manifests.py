@@ -1,19 +1,20 @@
 """Manifests: CSV that says of each asset what it is. Cells are texts, whatever they begin with: nothing is ever worked out."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import orjson
 
-from db.errors import Problem, ProblemCode, invalid
+from db.errors import Problem, ProblemCode, camel, invalid
 from db.models.asset_items import NewAsset
-from db.models.asset_kinds import NEEDS_FILE, AssetType
+from db.models.asset_kinds import MIB, NEEDS_FILE, AssetType
 from db.models.space_items import json_problems
 from jobs.asset_imports.tables import Cells, Table, refused
 
 MOST_ROWS = 5_000
+LARGEST_MANIFEST = 16 * MIB
 TEXTS = ("name", "title", "description", "ad_copy_text", "headline_text", "cta_text", "external_asset_id")
 COLUMNS = ("type", *TEXTS, "tags", "platform_metadata", "file_name")
 _NEEDS_ARCHIVE = "This is a file: send it with this manifest in a ZIP, as BULK_IMPORT."
@@ -33,6 +34,8 @@ class Row:
     problems: list[Problem] = field(default_factory=list)
     open_into: Callable[[BinaryIO], None] | None = None
     """Writes its file into another; None where it has none. Raises Refused."""
+    is_guessed: bool = False
+    """Whether its type was not said."""
 
 
 def read_manifest(file: BinaryIO) -> Iterator[Row]:
@@ -47,17 +50,25 @@ def read_manifest(file: BinaryIO) -> Iterator[Row]:
 
 def manifest_rows(file: BinaryIO) -> Iterator[Row]:
     """The rows of any manifest, not yet looked at as assets. Raises Refused."""
-    table = Table(file)
-    names = {column: _named(column) for column in table.header}
-    unknown = [column for column, name in names.items() if name not in COLUMNS]
-    if unknown:
-        raise refused(f"Unknown columns: {', '.join(unknown[:10])}. There are: {', '.join(map(_shown, COLUMNS))}.")
-    if "type" not in names.values() and "file_name" not in names.values():
-        raise refused("The column type is missing.")
+    table = Table(file, LARGEST_MANIFEST)
+    names = _names(table.header)
     for index, cells, problems in table.rows():
         if index >= MOST_ROWS:
             raise refused(f"At most {MOST_ROWS:,} rows.", ProblemCode.TOO_LARGE)
         yield _row(index, {names[column]: cell for column, cell in cells.items()}, problems)
+
+
+def _names(header: Sequence[str]) -> Mapping[str, str]:
+    """Which of our columns each of a header is. Raises Refused."""
+    names = {column: _named(column) for column in header}
+    unknown = [column[:60] or "(without a name)" for column, name in names.items() if name not in COLUMNS]
+    if unknown:
+        raise refused(f"Unknown columns: {', '.join(unknown[:10])}. There are: {', '.join(map(camel, COLUMNS))}.")
+    if len(set(names.values())) < len(names):
+        raise refused("Two columns of the header have the same name.")
+    if "type" not in names.values() and "file_name" not in names.values():
+        raise refused("The column type is missing.")
+    return names
 
 
 def _row(index: int, cells: Cells, problems: list[Problem]) -> Row:
@@ -82,6 +93,7 @@ def _row(index: int, cells: Cells, problems: list[Problem]) -> Row:
             platform_metadata=metadata,
             **texts,
         )
+        row.is_guessed = kind is None
     return row
 
 
@@ -99,11 +111,6 @@ def _metadata(given: Cells, problems: list[Problem]) -> Any:
 
 def _named(column: str) -> str:
     return "_".join(_BETWEEN_WORDS.split(column)).lower()
-
-
-def _shown(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.capitalize() for part in rest)
 
 
 def _type_of(given: str) -> AssetType | None:

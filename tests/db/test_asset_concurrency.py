@@ -82,6 +82,31 @@ async def test_makers_and_deleters_of_the_same_spaces_neither_wait_for_ever_nor_
     ]
 
 
+async def test_removals_of_what_shares_bytes_wait_for_each_other(database: Database, workspace: int) -> None:
+    there = await make_spaces(database, workspace, 3)
+    hashes = [digit * 64 for digit in "01234567"]
+    for space_id, order in zip(there, (hashes, hashes, hashes[::-1]), strict=True):
+        for sha256 in order:
+            await make(database, workspace, space_id, await stored(database, workspace, f"{space_id} {sha256}", sha256))
+
+    async def remove(space_id: int) -> None:
+        async with database.write(workspace) as transaction:  # once: a deadlock is not tried again
+            await spaces.delete(transaction, space_id, hard=True, force=True)
+
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with database.write(workspace) as transaction:
+        await transaction.rows(text("SELECT sha256 FROM blobs FOR UPDATE"))
+        both = asyncio.gather(*map(remove, there[1:]))
+        async with database.engine.connect() as connection:
+            while (await connection.execute(waiting)).scalar_one() < 2:
+                await connection.rollback()
+    await both
+    async with database.write(workspace) as transaction:
+        assert [row.space_id for row in await transaction.rows(text("SELECT space_id FROM assets"))] == [there[0]] * 8
+
+
 async def test_what_is_swept_while_it_is_taken_again_is_stored_again(database: Database, workspace: int) -> None:
     [space_id] = await make_spaces(database, workspace, 1)
     first = await make(database, workspace, space_id, await stored(database, workspace, "p"))

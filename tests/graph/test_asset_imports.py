@@ -283,6 +283,24 @@ async def test_a_report_s_versions_currencies_and_broken_rows(api: Api) -> None:
     await change(api, "updateSpacePerformance", {"id": space_id, "clicks": 1}, "userErrors { code }")
 
 
+async def test_money_that_stays_keeps_its_currency_and_refuses_another(api: Api) -> None:
+    kept = await create_space(api, "Kept", platform="GOOGLE_ADS", externalCampaignId="1")
+    await create_space(api, "Free", platform="GOOGLE_ADS", externalCampaignId="2")
+    revenue = {"id": kept, "revenue": {"amount": "100", "currency": "USD"}}
+    await change(api, "updateSpacePerformance", revenue, "userErrors { code }")
+    rows = b"id,date,impressions,clicks,conversions,cost_micros\n2,d,1,1,1,5000000\n1,d,1,1,1,5000000\n"
+    payload = await report(api, "GOOGLE_ADS", rows)
+    assert (payload["accepted"], [(one["index"], one["code"], one["field"]) for one in payload["rejected"]]) == (
+        1,
+        [(1, "INVALID", ["spend"])],
+    )
+    found = (await api.data(f"{{ spaces {{ nodes {{ {PERFORMANCE} }} }} }}"))["spaces"]["nodes"]
+    assert [(one["performance"]["spend"], one["performance"]["revenue"]) for one in found] == [
+        ({"amount": "5", "currency": "EUR"}, None),
+        (None, {"amount": "100", "currency": "USD"}),
+    ]
+
+
 async def test_a_file_that_no_asset_came_to_hold_is_left_to_be_swept(api: Api) -> None:
     await create_asset(api, await create_space(api, "Other"), externalAssetId="x")
     manifest = b"type,fileName,externalAssetId\nIMAGE,a.png,x\nIMAGE,b.png,y\n"

@@ -112,6 +112,35 @@ async def test_a_page_is_found_by_indexes_wherever_it_stands(
     assert late <= FILTERS[which]
 
 
+IN_A_SPACE = {
+    "types: [HEADLINE]": (20, 5),
+    "types: [HEADLINE, AD_COPY, VIDEO]": (60, 5),
+    'tags: ["tag7"]': (1_000, 1_000),
+    'tags: ["even"]': (7_000, 7_000),
+    'tags: ["tag7", "odd"]': (1_500, 1_500),
+    'search: "asse"': (1_000, 7_000),
+    'search: "asset word77"': (2_000, 2_000),
+}
+"""Filters, with the most blocks of a page and of a count in a space of half of the assets. One holds no headlines, one nothing even."""
+
+
+async def test_pages_and_counts_of_a_space_are_found_by_indexes(
+    api: Api, workspace: int, filled: tuple[str, int]
+) -> None:
+    async with api.database.write(workspace) as transaction:
+        spaces = [encode("Space", row.id) for row in await transaction.rows(text("SELECT id FROM spaces"))]
+    after = cursor(filled[1] - 100 * PAGE)
+    for which, (most, most_counted) in IN_A_SPACE.items():
+        page = "query ($id: ID!, $after: String) { space(id: $id) { assets(filter: {%s}, first: 50, after: $after) { nodes { name } } } }"
+        count = "query ($id: ID!) { space(id: $id) { assets(filter: {%s}) { totalCount } } }"
+        for space_id in spaces:
+            first, whole = await looked_at(api, workspace, page % which, id=space_id)
+            late, late_whole = await looked_at(api, workspace, page % which, id=space_id, after=after)
+            counted, _ = await looked_at(api, workspace, count % which, id=space_id)
+            assert (first <= most, late <= most, counted <= most_counted) == (True, True, True), (which, counted)
+            assert whole | late_whole == set()
+
+
 async def test_pages_of_a_space_and_counts(api: Api, workspace: int, filled: tuple[str, int]) -> None:
     async with api.database.write(workspace) as transaction:
         space_id = encode("Space", await transaction.scalar(text("SELECT min(id) FROM spaces")))

@@ -176,6 +176,15 @@ async def test_lists_and_their_filters(api: Api) -> None:
         ("Summer", 0, []),
         ("Spring", 2, ["Head", "Hero banner"]),
     ]
+    nothing: dict[str, Any] = {"name": "Spring", "assets": {"totalCount": 0, "nodes": []}}
+    assert (await api.data(query, filter={"types": []}))["spaces"]["nodes"] == [{**nothing, "name": "Summer"}, nothing]
+    found = (await api.data(query, filter={"types": ["HEADLINE", "IMAGE"], "tags": ["sale"], "search": "he"}))[
+        "spaces"
+    ]["nodes"]
+    assert [one["assets"] for one in found] == [
+        nothing["assets"],
+        {"totalCount": 2, "nodes": [{"name": "Head"}, {"name": "Hero banner"}]},
+    ]
 
 
 async def test_a_change_of_texts_and_tags_changes_what_it_is_found_by(api: Api) -> None:

@@ -1,4 +1,4 @@
-"""The four questions about content and followers, asked of the demo as the README asks them."""
+"""The questions about content, followers and creatives, asked of the demo as the README asks them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -22,14 +22,14 @@ async def shown(database: Database, database_url: str, tmp_path: Path) -> AsyncI
         yield api.as_(token("demo", scopes=("read",)))
 
 
-def questions() -> list[str]:
-    """The README's queries about followers."""
-    section = README.read_text().partition("### Know your followers")[2].partition("\n### ")[0]
+def questions(about: str) -> list[str]:
+    """The README's queries in the section of this title."""
+    section = README.read_text().partition(f"### {about}\n")[2].partition("\n### ")[0]
     return re.findall(r"```graphql\n(.*?)```", section, re.DOTALL)
 
 
-async def test_the_readme_answers_four_questions(shown: Api) -> None:
-    best, engaged, amy, platform = [await shown.data(question) for question in questions()]
+async def test_the_readme_answers_its_questions(shown: Api) -> None:
+    best, engaged, amy, platform = [await shown.data(question) for question in questions("Know your followers")]
     assert [(node["title"], node["summary"]) for node in best["contentItems"]["nodes"]] == [
         ("A day at the harbour", _summary(336, 76)),
         ("The gift card nobody lost", _summary(333, 78)),
@@ -51,6 +51,17 @@ async def test_the_readme_answers_four_questions(shown: Api) -> None:
     assert [(one["platform"], one["comments"], one["uniqueFollowers"]) for one in item["platforms"]] == [
         ("INSTAGRAM", 19, 37),
         ("TIKTOK", 44, 54),
+    ]
+    [creatives] = [await shown.data(question) for question in questions("Keep your creatives")]
+    by_type = {"AD_COPY": 2, "CALL_TO_ACTION": 1, "DESCRIPTION": 1, "HEADLINE": 2}
+    held = {
+        "tags": ["cycling", "launch", "spring"],
+        "stats": {"assetCount": 6, "byType": [{"type": kind, "count": count} for kind, count in by_type.items()]},
+    }
+    figures = {"clickThroughRate": 3.2, "roas": 3.7866}
+    assert creatives["spaces"]["nodes"] == [
+        {"name": "City Bike Spring Launch on TikTok", "isTemplate": False, "performance": None, **held},
+        {"name": "City Bike Spring Launch on Meta", "isTemplate": True, "performance": figures, **held},
     ]
 
 

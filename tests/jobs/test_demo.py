@@ -1,6 +1,7 @@
 """The demo workspace: the same everywhere, once, whatever interrupts it."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from sqlalchemy import text
 from db.engine import Database
 from db.queries import workspaces
 from db.queries.impressions import recording
-from jobs import demo, demo_content, demo_events
+from db.queries.spaces import writing
+from jobs import demo, demo_content, demo_events, demo_spaces
 
 _SHAPE = text("""
     SELECT (SELECT count(*) FROM brands) AS brands, (SELECT count(*) FROM campaigns) AS campaigns,
@@ -58,6 +60,15 @@ _SCORED = text("""
         count(*) FILTER (WHERE score BETWEEN 10 AND 99) AS lurkers, count(*) FILTER (WHERE score < 10) AS inactive
     FROM followers
 """)
+_SPACES = text("""
+    SELECT count(*) AS spaces, (SELECT count(*) FROM assets) AS assets, (SELECT count(*) FROM asset_usages) AS usages,
+        array_agg(s.id ORDER BY s.id) AS ids, array_agg(is_template ORDER BY s.id) AS templates,
+        array_agg(concat_ws('|', s.name, platform, c.key, b.name, category, s.budget_amount, impressions, revenue) ORDER BY s.id)
+          AS content,
+        (SELECT md5(string_agg(concat_ws('|', space_id = (SELECT min(id) FROM spaces), type, name, description, ad_copy_text,
+          headline_text, cta_text, impressions, spend, reused_count, last_reused_at), ',' ORDER BY id)) FROM assets) AS texts
+    FROM spaces s LEFT JOIN campaigns c ON c.id = s.campaign_id LEFT JOIN brands b ON b.id = s.brand_id
+""")
 _TOTALS = text("""
     SELECT sum(impressions)::int, sum(clicks)::int, sum(conversions)::int, sum(spend), sum(unique_impressions)::int,
         sum(reach)::int FROM campaign_totals
@@ -103,6 +114,27 @@ async def test_it_is_made_once(database: Database) -> None:
     assert min(scored) > 2
     assert interacted.too_early == 0
     assert interacted.content == "67fe300d5d6d3b9dc4087ceeb6bba6d5"
+    spaces = await ask(database, _SPACES)
+    assert (spaces.spaces, spaces.assets, spaces.usages, spaces.templates) == (2, 12, 2, [True, False])
+    assert spaces.content == [
+        "City Bike Spring Launch on Meta|META|demo-03|Nordlicht Cycles|launch|1200|48200|2318.90",
+        "City Bike Spring Launch on TikTok|TIKTOK|demo-03|Nordlicht Cycles|launch|1200",
+    ]
+    assert spaces.texts == "027935f198738336fb696041391a6bdd"
+
+
+async def test_spaces_of_somebody_else_are_left_alone(database: Database) -> None:
+    workspace = await workspaces.create(database, demo.WORKSPACE, "Demo", "Europe/Berlin", "EUR")
+    values = {"name": demo_spaces.COPY, "platform": "OTHER", "import_source": "MANUAL_UPLOAD"}
+    async with database.write(workspace) as transaction:
+        mine = await writing.create(transaction, values, [], "ada")
+    await demo_spaces.load(database, workspace, {}, datetime(2026, 3, 2, tzinfo=UTC))
+    assert tuple(await ask(database, _SPACES))[:4] == (1, 0, 0, [mine])
+    async with database.write(workspace) as transaction:
+        await writing.update(transaction, mine, {"name": "Mine"}, None)
+    for _ in range(2):
+        await demo_spaces.load(database, workspace, {}, datetime(2026, 3, 2, tzinfo=UTC))
+    assert tuple(await ask(database, _SPACES))[:3] == (3, 12, 2)
 
 
 async def test_it_survives_an_interruption_and_company(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,3 +156,4 @@ async def test_it_survives_an_interruption_and_company(database: Database, monke
     assert (await ask(database, _TOTALS))[0] == demo.IMPRESSIONS
     assert tuple(await ask(database, _ENGAGED))[:5] == tuple(await ask(database, _ENGAGED_TOTALS))
     assert (await ask(database, _INTERACTED)).interactions == demo_content.INTERACTIONS + 12
+    assert tuple(await ask(database, _SPACES))[:3] == (2, 12, 2)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Text, and_, any_, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Text, and_, any_, bindparam, false, func, select
 from sqlalchemy.orm import aliased
 
 from db.engine import Reads
@@ -152,8 +152,11 @@ async def of_spaces(
 
 @prepared
 def _of_spaces(fields: Fields, which: _Which, shape: Shape) -> Query:
-    statement = _own(fields).where(*_all(which), *_TERMS.is_one(which.terms))
-    return page_per_parent(statement, Asset.space_id, NEWEST, shape)
+    ways = _TERMS.ways(which.terms, _each_type(which))
+    if len(ways) == 1:
+        return page_per_parent(_own(fields).where(*ways[0]), Asset.space_id, NEWEST, shape)
+    ids = select(Asset.id).where(Asset.workspace_id == workspace())
+    return page_per_parent(_own(fields), Asset.space_id, NEWEST, shape, parts=[ids.where(*way) for way in ways])
 
 
 async def count_of_spaces(reads: Reads, which: Filter, ids: Sequence[int]) -> list[int]:
@@ -180,11 +183,11 @@ def _count_of_spaces(which: _Which) -> Query:
 
 
 def _each_type(which: _Which) -> list[list[ColumnElement[bool]]]:
-    """The conditions of each type: an index finds each in order, but not several together."""
+    """The conditions of each type: an index finds each in order, but not several together. One that none meets where there is none."""
     if which.types is None:
         return [_others(which)]
     types = [Asset.type == bindparam(f"type_{index}", type_=Text) for index in range(which.types)]
-    return [[one, *_others(which)] for one in types]
+    return [[one, *_others(which)] for one in types] or [[false()]]
 
 
 def _all(which: _Which) -> list[ColumnElement[bool]]:

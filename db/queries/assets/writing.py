@@ -20,6 +20,7 @@ from db.models.spaces import Space
 from db.queries.assets import figures as reported
 from db.queries.assets.blobs import Vanished, keep, leave_unheld, let_go
 from db.queries.assets.figures import Reported
+from db.queries.assets.removing import lock_for_removal
 from db.queries.spaces.locking import lock_live, locked
 from db.queries.terms import Terms
 
@@ -167,6 +168,9 @@ async def update(
 
 async def delete(transaction: Transaction, asset_id: int, *, hard: bool, force: bool) -> None:
     """Deletes an asset, for good or so that it can be restored. Raises Refused."""
+    space_id = await _space_of(transaction, asset_id) if hard else None
+    if space_id is not None:
+        await lock_for_removal(transaction, space_id, Asset.id, asset_id)
     asset = await _locked(transaction, asset_id, "id")
     if asset.deleted_at is not None and not hard:
         return
@@ -206,14 +210,14 @@ async def report(transaction: Transaction, asset_id: int, figures: Figures) -> N
 async def report_many(
     transaction: Transaction, platform: Platform, spaces: Mapping[str, Figures], assets: Mapping[str, Figures]
 ) -> Reported:
-    """Writes the figures of a platform's report; answers which of its ids there are."""
+    """Writes the figures of a platform's report; answers of which of its ids."""
     return await reported.report_many(transaction, platform, spaces, assets)
 
 
 async def _locked(transaction: Transaction, asset_id: int, field: str) -> Any:
     """An asset behind the lock of its space, which it never leaves. Raises Refused where there is none."""
     mine = (Asset.workspace_id == transaction.workspace, Asset.id == asset_id)
-    space_id = await transaction.scalar(select(Asset.space_id).where(*mine))
+    space_id = await _space_of(transaction, asset_id)
     columns = (
         Asset.id,
         Asset.space_id,
@@ -229,6 +233,12 @@ async def _locked(transaction: Transaction, asset_id: int, field: str) -> Any:
         found = await transaction.row(select(*columns).where(*mine).with_for_update(key_share=True))
     if found is None:
         raise Refused([not_found("No such asset.", field)])
+    return found
+
+
+async def _space_of(transaction: Transaction, asset_id: int) -> int | None:
+    mine = (Asset.workspace_id == transaction.workspace, Asset.id == asset_id)
+    found: int | None = await transaction.scalar(select(Asset.space_id).where(*mine))
     return found
 
 

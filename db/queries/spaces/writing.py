@@ -17,6 +17,7 @@ from db.models.space_items import TAG, WORD, Figures, words_found_by
 from db.models.spaces import Space, SpaceTerm
 from db.queries import references
 from db.queries.assets import figures as reported
+from db.queries.assets.removing import lock_for_removal
 from db.queries.spaces.locking import lock_live, locked
 from db.queries.terms import Terms
 
@@ -56,6 +57,8 @@ async def update(
 
 async def delete(transaction: Transaction, space_id: int, *, hard: bool, force: bool) -> None:
     """Deletes a space with its assets, for good or so that both can be restored. Raises Refused."""
+    if hard:
+        await lock_for_removal(transaction, space_id, Asset.space_id, space_id)
     space = await locked(transaction, space_id, "id")
     mine = (Asset.workspace_id == transaction.workspace, Asset.space_id == space_id)
     live = (*mine, Asset.deleted_at.is_(None))
