@@ -25,6 +25,8 @@ from jobs.asset_imports import archives, manifests, platforms, reports
 from jobs.asset_imports.manifests import Row
 
 _TRIES = 3
+MOST_REJECTED = 1_000
+"""Rows that are named as rejected: of a file that is wrong in every row, the first ones say enough."""
 
 
 @strawberry.input(description="Assets in a file.")
@@ -218,5 +220,5 @@ def _rejected(wrong: Sequence[tuple[int, str | None, Problem]]) -> list[Rejected
             message=problem.message,
             field=[camel(name) for name in problem.field],
         )
-        for index, key, problem in sorted(wrong, key=lambda one: one[0])
+        for index, key, problem in sorted(wrong, key=lambda one: one[0])[:MOST_REJECTED]
     ]

@@ -111,11 +111,15 @@ def test_the_row_with_more_clicks_than_impressions_is_kept() -> None:
 @real
 def test_google_s_money_is_in_millionths_of_a_currency_that_it_does_not_say() -> None:
     report = real_report(Platform.GOOGLE_ADS, GOOGLE_REPORT)
-    [(key, sums)] = recount(GOOGLE_REPORT, "id", {"clicks": "clicks", "spend": "cost_micros"}).items()
-    assert report.spaces == {
-        "9935249409": Figures({"impressions": 1841, "clicks": 270, "conversions": 0, "spend": Decimal("214.34")}, "EUR")
+    columns = {"impressions": "impressions", "clicks": "clicks", "conversions": "conversions", "spend": "cost_micros"}
+    [(key, sums)] = recount(GOOGLE_REPORT, "id", columns).items()
+    assert report.spaces == {key: Figures({**sums, "spend": sums["spend"] / 1_000_000}, "EUR")}
+    assert report.spaces["9935249409"].values == {
+        "impressions": 1854,
+        "clicks": 280,
+        "conversions": 0,
+        "spend": Decimal("231.33"),
     }
-    assert (key, sums) == ("9935249409", {"clicks": 270, "spend": Decimal(214_340_000)})
     assert (report.assets, report.rejected, report.rows) == ({}, [], {"9935249409": list(range(16))})
 
 
@@ -160,7 +164,7 @@ def test_of_several_versions_of_a_row_the_one_fetched_last_counts() -> None:
     report = google(
         "a,2021-06-29 17:10:11,1,d,MOBILE,SEARCH,1,0,0,0",
         "a,2021-06-29T16:10:11-01:30,1,d,MOBILE,SEARCH,10,0,0,0",  # 17:40:11 in UTC, whatever the letters say
-        "a,2021-06-29 17:09:59.5,1,d,MOBILE,SEARCH,100,0,0,0",
+        "a,2021-06-29T17:09:59.5,1,d,MOBILE,SEARCH,100,0,0,0",
         "b,2021-06-29 17:10:11,1,d,MOBILE,SEARCH,1000,0,0,0",
         "b,2021-06-29 17:10:11,1,d,MOBILE,SEARCH,10000,0,0,0",
     )
