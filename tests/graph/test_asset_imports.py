@@ -33,7 +33,9 @@ def zipped(*files: tuple[str, bytes], packed: int = zipfile.ZIP_DEFLATED) -> byt
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", packed) as archive:
         for name, content in files:
-            archive.writestr(name, content)
+            archive.writestr(
+                zipfile.ZipInfo(name), content, packed
+            )  # without the time, so that tests have the same names
     return target.getvalue()
 
 
