@@ -96,7 +96,11 @@ class NewAsset:
             yield invalid(f"An asset of the type {self.type} needs this text.", column)
         if self.type in NEEDS_FILE and not has_file:
             yield invalid(f"An asset of the type {self.type} needs a file.", "file")
-        if self.type is AssetType.OTHER and not has_file and not any(getattr(self, name) for name in _TEXTS):
+        if (
+            self.type is AssetType.OTHER
+            and not has_file
+            and not any((getattr(self, name) or "").strip() for name in _TEXTS)
+        ):
             yield invalid("Give a file, or some text.", "file")
         yield from tag_problems(self.tags)
 

@@ -22,7 +22,7 @@ LONGEST_TERM = max(LONGEST_TAG, LONGEST_WORD)
 MOST_TAGS = 50
 """Of one space or asset."""
 MOST_WORDS = 500
-"""By which one space or asset is found: the first ones of its name and description."""
+"""By which one space or asset is found: those of its name first."""
 LARGEST_FIGURE = 2**53 - 1
 LARGEST_DOCUMENT = 65_536
 """Bytes of a JSON document that is kept beside a space or an asset."""
@@ -57,7 +57,10 @@ def tag_problems(tags: Sequence[str]) -> Iterator[Problem]:
 
 def words_found_by(*texts: str | None) -> list[str]:
     """The folded words that these texts are found by, in the order of their characters."""
-    return sorted(words_of(*texts))[:MOST_WORDS]
+    found: dict[str, None] = {}
+    for text in texts:
+        found.update(dict.fromkeys(sorted(words_of(text))))
+    return sorted(list(found)[:MOST_WORDS])
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,25 @@ def json_problems(name: str, value: Any) -> Iterator[Problem]:
     try:
         written = orjson.dumps(value)
     except (TypeError, ValueError):
-        yield invalid("This is not JSON.", name)
+        yield invalid("This is not JSON, or a number in it is beyond 64 bits.", name)
         return
     if len(written) > LARGEST_DOCUMENT:
         yield invalid(f"At most {LARGEST_DOCUMENT:,} bytes of JSON; there are {len(written):,}.", name)
-    if b"\\u0000" in written:
+    parts = list(_parts(value))
+    if any(isinstance(part, str) and "\0" in part for part in parts):
         yield invalid("A text cannot hold the character U+0000.", name)
+    # PostgreSQL writes 1e20 as all its digits, which nobody reads back as the same number.
+    if any(isinstance(part, int | float) and not abs(part) <= LARGEST_FIGURE for part in parts):
+        yield invalid("Numbers lie within plus or minus 2^53-1. Write larger ones as texts.", name)
+
+
+def _parts(document: Any) -> Iterator[Any]:
+    """All that a document consists of, keys included."""
+    left = [document]
+    while left:
+        part = left.pop()
+        yield part
+        if isinstance(part, dict):
+            left += [*part, *part.values()]
+        elif isinstance(part, list):
+            left += part

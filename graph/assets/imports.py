@@ -23,6 +23,7 @@ from graph.platforms import Platform
 from graph.spaces.types import Space, space_of
 from jobs.asset_imports import archives, manifests, platforms, reports
 from jobs.asset_imports.manifests import Row
+from jobs.objects import NoRoom
 
 _TRIES = 3
 MOST_REJECTED = 1_000
@@ -191,6 +192,8 @@ async def _store_all(rows: Iterable[Row], store: Callable[[Row, BinaryIO], Await
                 row.asset.file = await store(row, file)
             except Refused as refused:
                 row.problems.extend(refused.problems)
+            except OSError as error:
+                raise NoRoom from error
 
 
 def _nothing(problems: Sequence[Problem]) -> ImportAssetsPayload:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 import strawberry
 from strawberry.scalars import JSON
 
@@ -73,11 +72,10 @@ def words_of(given: str | None) -> tuple[str, ...]:
 
 
 def document(column: str) -> Any:
-    """The resolver of a field that is a JSON document of the row: the driver answers it as text."""
+    """The resolver of a field that is a JSON document of the row: the driver has read it."""
 
     def resolve(root: strawberry.Parent[Any]) -> JSON | None:
-        found = getattr(root, column)
-        return orjson.loads(found) if isinstance(found, str) else found
+        return getattr(root, column)
 
     return resolve
 

@@ -1,7 +1,7 @@
 """Figures that a platform reported of a space or an asset."""
 
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 import strawberry
@@ -54,7 +54,8 @@ class Performance:
     def roas(root: strawberry.Parent[Any]) -> float | None:  # noqa: N805
         if root.revenue is None or not root.spend:
             return None
-        return float((root.revenue / root.spend).quantize(_SHARE, ROUND_HALF_UP))
+        with localcontext(prec=60):
+            return float((root.revenue / root.spend).quantize(_SHARE, ROUND_HALF_UP))
 
     @strawberry.field(description="When they were reported last.")
     def updated_at(root: strawberry.Parent[Any]) -> datetime:  # noqa: N805

@@ -126,11 +126,8 @@ class AssetStoringMutation:
                 workspace_id, upload.path, upload.size_bytes, upload.sha256, asset.type, upload.file_name
             )
 
-        async def complete(transaction: Transaction, made: writing.Created) -> None:
-            await uploads.complete(transaction, upload.id, made.asset_id)
-
         skip = bool(input.asset.skip_duplicate_check)
-        outcome = await _made(info, upload.space_id, asset, store, complete, skip_duplicate_check=skip)
+        outcome = await _made(info, upload.space_id, asset, store, upload.id, skip_duplicate_check=skip)
         return _payload(Outcome(outcome.value, [_in_asset(one) for one in outcome.problems]))
 
 
@@ -139,7 +136,7 @@ async def _made(
     space_id: int,
     asset: NewAsset,
     store: Callable[[], Awaitable[StoredFile | None]],
-    then: Callable[[Transaction, writing.Created], Awaitable[None]] | None = None,
+    upload_id: int | None = None,
     *,
     skip_duplicate_check: bool,
 ) -> _Made:
@@ -147,9 +144,12 @@ async def _made(
     subject = info.context.viewer.subject
 
     async def work(transaction: Transaction) -> writing.Created:
+        known = None if upload_id is None else await uploads.completed_as(transaction, upload_id)
+        if known is not None:
+            return writing.Created(known, created=False)
         made = await writing.create(transaction, space_id, asset, subject, skip_duplicate_check=skip_duplicate_check)
-        if then is not None:
-            await then(transaction, made)
+        if upload_id is not None:
+            await uploads.complete(transaction, upload_id, made.asset_id)
         return made
 
     for _ in range(_TRIES):
@@ -177,6 +177,8 @@ async def _upload(info: Info, upload_id: int, problems: list[Problem]) -> Any:
 
 def _upload_problems(given: CreateUploadInput) -> list[Problem]:
     problems = list(text_problems("file_name", given.file_name, LONGEST_FILE_NAME))
+    if not problems and _name_of(given.file_name) is None:
+        problems.append(invalid("This is no name of a file.", "file_name"))
     most = max(LARGEST.values())
     if given.size_bytes < 1:
         problems.append(invalid("A file has at least one byte.", "size_bytes"))
@@ -199,7 +201,7 @@ def _in_asset(problem: Problem) -> Problem:
     """A problem of completeUpload at its place in the input."""
     if problem.field[:1] in {("upload_id",), ()}:
         return problem
-    place = ("upload_id",) if problem.field == ("file",) else ("asset", *problem.field)
+    place = ("upload_id",) if problem.field in {("file",), ("space_id",)} else ("asset", *problem.field)
     return Problem(problem.code, problem.message, place)
 
 

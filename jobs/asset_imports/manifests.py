@@ -73,6 +73,8 @@ def _names(header: Sequence[str]) -> Mapping[str, str]:
 
 def _row(index: int, cells: Cells, problems: list[Problem]) -> Row:
     given = {name: cell for name, cell in cells.items() if cell.strip()}
+    if "external_asset_id" in given:  # as reports are read: spaces around an id are none of it
+        given["external_asset_id"] = given["external_asset_id"].strip()
     key = given.get("external_asset_id") or given.get("file_name") or given.get("name")
     row = Row(index, key, problems=problems)
     if problems:

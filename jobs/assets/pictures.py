@@ -37,6 +37,8 @@ _LYING = {5, 6, 7, 8}
 _ORIENTATION = 0x0112
 _SIDE = 8
 """Of the square of bits that is the hash."""
+_FLAT = 8
+"""Shades of grey, of 256, that a picture must have to look like something."""
 _UNREADABLE = (
     OSError,
     SyntaxError,
@@ -65,7 +67,7 @@ class Picture:
     height: int
     thumbnail: bytes
     """WebP, without any metadata."""
-    image_hash: int
+    image_hash: int | None
     """Signed 64 bits."""
 
 
@@ -144,14 +146,17 @@ def _webp(image: Image.Image) -> bytes:
     return target.getvalue()
 
 
-def difference_hash(image: Image.Image) -> int:
+def difference_hash(image: Image.Image) -> int | None:
     """A perceptual hash of signed 64 bits: of nine columns and eight rows of grey, where each field is lighter than the next.
 
     Copies that were resized, compressed again or brightened differ from each other in few bits, other pictures in about half.
+    None for a picture in which there is next to nothing to be seen: all of these would look alike.
     """
     flat = Image.new("RGB", image.size, "white")
     flat.paste(image, mask=image if image.mode == "RGBA" else None)
     grey = flat.convert("L").resize((_SIDE + 1, _SIDE), Image.Resampling.LANCZOS).tobytes()
+    if max(grey) - min(grey) < _FLAT:
+        return None
     bits = 0
     for row in range(_SIDE):
         for column in range(_SIDE):

@@ -1,5 +1,6 @@
 """Assets: making, finding, changing, deleting, restoring, reuse and likeness."""
 
+import asyncio
 import hashlib
 import io
 from typing import Any
@@ -308,3 +309,57 @@ async def test_a_staged_upload_is_completed_once_and_checked(api: Api) -> None:
     assert await wrong(api, "completeUpload", {**complete, "uploadId": mistaken["uploadId"]}) == [
         ("INVALID", ["uploadId"])
     ]
+
+
+async def test_completing_an_upload_at_once_makes_one_asset(api: Api) -> None:
+    space_id, bytes_ = await create_space(api), picture(6)
+    given = {"spaceId": space_id, "fileName": "a.png", "sizeBytes": len(bytes_)}
+    staged = await change(api, "createUpload", given, "uploadId url")
+    await api.client.put(staged["url"], content=bytes_)
+    complete = {"uploadId": staged["uploadId"], "asset": {"type": "IMAGE", "skipDuplicateCheck": True}}
+    made = await asyncio.gather(*(change(api, "completeUpload", complete, ASSET) for _ in range(4)))
+    assert sorted(one["created"] for one in made) == [False, False, False, True]
+    assert len({one["asset"]["id"] for one in made}) == 1
+    assert await wrong(api, "createUpload", {**given, "fileName": "a/"}) == [("INVALID", ["fileName"])]
+
+
+@pytest.mark.parametrize("document", ["abc", "", "123", [1, None], {"a": {"b": 1.5}}, False, 0, "\\u0000"])
+async def test_a_document_is_answered_as_it_was_given(api: Api, document: Any) -> None:
+    space_id = await create_space(api, targetAudience=document)
+    query = "query ($id: ID!) { space(id: $id) { targetAudience } spaces { nodes { targetAudience } } }"
+    found = await api.data(query, id=space_id)
+    assert found == {"space": {"targetAudience": document}, "spaces": {"nodes": [{"targetAudience": document}]}}
+
+
+@pytest.mark.parametrize("document", ["{a: 1e20}", "[9007199254740993]", "1e999", '{a: ["\\u0000"]}', "[[-1e300]]"])
+async def test_a_document_that_could_not_be_answered_is_refused(api: Api, document: str) -> None:
+    query = (
+        'mutation { createSpace(input: {name: "A", platform: META, targetAudience: %s}) { userErrors { code field } } }'
+    )
+    [problem] = (await api.data(query % document))["createSpace"]["userErrors"]
+    assert problem == {"code": "INVALID", "field": ["targetAudience"]}
+
+
+async def test_a_name_is_found_however_long_the_description_is(api: Api) -> None:
+    words = " ".join(f"word{number}" for number in range(700))
+    await create_asset(api, await create_space(api), name="zebra", description=words)
+    assert await names(api, search="zebra word1") == ["zebra"]
+
+
+async def test_flat_pictures_look_like_nothing(api: Api) -> None:
+    space_id = await create_space(api)
+    made = []
+    for colour in ("white", "red"):
+        target = io.BytesIO()
+        Image.new("RGB", (50, 50), colour).save(target, "PNG")
+        made.append((await upload(api, space_id, target.getvalue()))["asset"]["id"])
+    assert (await asset(api, made[0], "similar { distance }"))["similar"] == []
+
+
+async def test_deleting_what_its_space_took_along_stays(api: Api) -> None:
+    space_id = await create_space(api)
+    asset_id = await create_asset(api, space_id)
+    await change(api, "deleteSpace", {"id": space_id}, WRONG)
+    await change(api, "deleteAsset", {"id": asset_id}, WRONG)
+    await change(api, "restoreSpace", {"id": space_id}, WRONG)
+    assert await names(api) == []

@@ -30,6 +30,13 @@ async def find(transaction: Transaction, upload_id: int) -> Any:
     return await transaction.row(select(*(getattr(Upload, name) for name in names)).where(*mine))
 
 
+async def completed_as(transaction: Transaction, upload_id: int) -> int | None:
+    """What an upload became already, if it did; nobody else completes it until the transaction ends."""
+    mine = (Upload.workspace_id == transaction.workspace, Upload.id == upload_id)
+    found: int | None = await transaction.scalar(select(Upload.asset_id).where(*mine).with_for_update())
+    return found
+
+
 async def complete(transaction: Transaction, upload_id: int, asset_id: int) -> None:
     """Writes down what an upload became, so that completing it again answers the same."""
     mine = (Upload.workspace_id == transaction.workspace, Upload.id == upload_id)

@@ -173,6 +173,7 @@ async def delete(transaction: Transaction, asset_id: int, *, hard: bool, force: 
         await lock_for_removal(transaction, space_id, Asset.id, asset_id)
     asset = await _locked(transaction, asset_id, "id")
     if asset.deleted_at is not None and not hard:
+        await _change(transaction, asset_id, {"deleted_with_space": False})  # restoring its space leaves it deleted
         return
     if asset.reused_count and not force:
         raise Refused([conflict(_IN_USE, "force")])
