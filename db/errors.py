@@ -36,6 +36,12 @@ class Refused(Exception):
         self.problems = problems
 
 
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raises Refused if anything is wrong."""
+    if problems:
+        raise Refused(problems)
+
+
 def invalid(message: str, *field: str) -> Problem:
     """An INVALID problem at a field."""
     return Problem(ProblemCode.INVALID, message, field)

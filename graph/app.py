@@ -96,21 +96,25 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
                 await authenticator.clients.write_down()
             await database.close()
 
-    async def home(_request: object) -> RedirectResponse:
-        return RedirectResponse(ENDPOINT)
-
-    limits = settings.upload_limits
-    view = GraphQLView(database, authenticator, live, links, operations, limits)
+    view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits)
     door = Door(view, streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
-    fixed = [Route("/", home), *health.routes, *files.routes(links), Route(EVENTS, ingest)]
-    fixed += uploads.routes(links, limits.quiet_seconds)
-    if settings.metrics:
-        fixed += metrics.routes(database)
-    routes = [*fixed, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
+    plain = [*_beside(settings, database, links), Route(EVENTS, ingest)]
+    routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
     app = Application(door, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
     app.state.objects = objects
     app.state.clients, app.state.links = authenticator.clients, links
     app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer
     return app
+
+
+def _beside(settings: Settings, database: Database, links: Links) -> list[Route]:
+    """The routes of plain HTTP beside GraphQL that need no credential."""
+    found = [Route("/", _home), *health.routes, *files.routes(links)]
+    found += uploads.routes(links, settings.upload_limits.quiet_seconds)
+    return [*found, *metrics.routes(database)] if settings.metrics else found
+
+
+async def _home(_request: object) -> RedirectResponse:
+    return RedirectResponse(ENDPOINT)

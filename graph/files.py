@@ -168,11 +168,15 @@ class Links:
         return self._key
 
 
+def plain_name(given: str) -> str:
+    """A file's name as somebody says it, without folders, control characters and what turns the writing. May be empty."""
+    last = given.replace("\\", "/").rpartition("/")[2]
+    return "".join(one for one in last if one not in _TURNS and unicodedata.category(one) not in _NO_LETTERS)
+
+
 def safe_name(given: str) -> str:
     """A name under which a file can be saved anywhere: without folders, control characters and what turns the writing."""
-    last = given.replace("\\", "/").rpartition("/")[2]
-    letters = (one for one in last if one not in _TURNS and unicodedata.category(one) not in _NO_LETTERS)
-    kept = "".join(letters).strip(" .")
+    kept = plain_name(given).strip(" .")
     stem, dot, suffix = kept.rpartition(".")
     if len(kept) > _LONGEST_NAME and 0 < len(suffix) < _LONGEST_NAME // 2:
         kept = stem[: _LONGEST_NAME - len(suffix) - 1] + dot + suffix

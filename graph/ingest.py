@@ -22,6 +22,12 @@ class RejectedItem:
     message: str = strawberry.field(description="What is wrong, for a person to read.")
     field: list[str] = strawberry.field(description="The path of the field within the item.")
 
+    @classmethod
+    def of(cls, index: int, key: str | None, problem: Problem) -> "RejectedItem":
+        """The entry for a problem, its path in the API's spelling."""
+        path = [camel(name) for name in problem.field]
+        return cls(index=index, key=key, code=problem.code, message=problem.message, field=path)
+
 
 @strawberry.type(description="What came of a batch.")
 class IngestPayload:
@@ -61,17 +67,7 @@ def answered(
 
 def _rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | None]) -> list[RejectedItem]:
     """In the order of the input. An item with several problems has an entry for each."""
-    return [
-        RejectedItem(
-            index=index,
-            key=keys[index],
-            code=problem.code,
-            message=problem.message,
-            field=[camel(name) for name in problem.field],
-        )
-        for index in sorted(problems)
-        for problem in problems[index]
-    ]
+    return [RejectedItem.of(index, keys[index], problem) for index in sorted(problems) for problem in problems[index]]
 
 
 def check_size(items: Sequence[object], field: str) -> None:

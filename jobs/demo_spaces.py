@@ -11,9 +11,12 @@ from db.engine import Database, Transaction
 from db.errors import Refused
 from db.models.asset_items import NewAsset
 from db.models.asset_kinds import AssetType, ImportSource
+from db.models.assets import Asset
 from db.models.platforms import Platform
 from db.models.space_items import Figures
+from db.models.spaces import Space
 from db.queries import imports
+from db.queries.assets import figures as reporting
 from db.queries.assets import writing as assets
 from db.queries.spaces import writing as spaces
 
@@ -95,9 +98,9 @@ async def _make(transaction: Transaction, campaign: Mapping[str, int | None], fi
         return
     template_id = await spaces.create(transaction, {**_template(), **campaign}, _TAGS, _BY)
     ids = [(await assets.create(transaction, template_id, new, _BY)).asset_id for new in _ASSETS]
-    await spaces.report(transaction, template_id, _OF_SPACE)
+    await reporting.report(transaction, Space, template_id, _OF_SPACE)
     for asset_id, figures in zip(ids, _OF_ASSETS, strict=False):
-        await assets.report(transaction, asset_id, figures)
+        await reporting.report(transaction, Asset, asset_id, figures)
     for days, usage in _USAGES:
         used_at = first_day + timedelta(days=days, hours=10)
         await assets.reuse(transaction, ids[_REUSED], {**usage, "used_at": used_at})

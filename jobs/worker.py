@@ -1,7 +1,7 @@
 """The worker: takes jobs out of the queue and does them, as one of any number of processes on a database."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
@@ -138,29 +138,30 @@ class Worker:
 
     async def _look(self, halted: asyncio.Event, halt: Callable[[], None]) -> None:
         """Puts jobs in that are due, or not finished, and that the queue does not know, now and again; halts once it is told."""
-        while not halted.is_set():
-            try:
-                await put_back(self._database)
-                await recounts.tonight(self._database, self._clock())
-            except Exception as error:
-                if not is_unavailable(error):
-                    log.exception("jobs could not be looked for")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY):
-                    await halted.wait()
+
+        async def look() -> None:
+            await put_back(self._database)
+            await recounts.tonight(self._database, self._clock())
+
+        await _now_and_again(look, halted, "jobs could not be looked for")
         halt()  # the connection is lost: whoever waits for it is told
 
     async def _sweep(self, halted: asyncio.Event) -> None:
         """Sweeps assets now and again. Beside the looks: a store that does not answer holds up nothing else."""
-        while not halted.is_set():
-            try:
-                await sweep(self._database, self._objects)
-            except Exception as error:
-                if not is_unavailable(error):
-                    log.exception("assets could not be swept")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY):
-                    await halted.wait()
+        await _now_and_again(lambda: sweep(self._database, self._objects), halted, "assets could not be swept")
+
+
+async def _now_and_again(work: Callable[[], Awaitable[object]], halted: asyncio.Event, complaint: str) -> None:
+    """Works every so often until it is halted, and complains of what fails for another reason than a database that is away."""
+    while not halted.is_set():
+        try:
+            await work()
+        except Exception as error:
+            if not is_unavailable(error):
+                log.exception(complaint)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_EVERY):
+                await halted.wait()
 
 
 @contextmanager

@@ -17,6 +17,10 @@ Document = Annotated[Any, mapped_column(JSONB(none_as_null=True))]
 CURRENCY = "~ '^[A-Z]{3}$'"
 
 
+REPORTED = ("impressions", "clicks", "conversions", "spend", "revenue", "figures_currency", "reported_at")
+"""The columns of what is reported."""
+
+
 class Reported:
     """Figures that a platform reported of something, the latest: null where it reported none. ``reported_at`` is when they came."""
 

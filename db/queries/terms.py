@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Text, and_, any_, bindparam, cast, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, any_, bindparam, cast, delete, exists, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import aliased
 
 from db.engine import Transaction
 from db.keyset import is_one_of
-from db.models.space_items import TAG, WORD
+from db.models.space_items import TAG, WORD, words_found_by
 from db.queries.columns import Query
 from db.statements import workspace
 
@@ -86,6 +86,24 @@ class Terms:
         for start in range(0, len(rows), _AT_ONCE):
             part = rows[start : start + _AT_ONCE]
             await transaction.run(insert(self.table).values(part).on_conflict_do_nothing())
+
+    async def rewrite(
+        self, transaction: Transaction, row: Any, changed: Mapping[str, Any], tags: Sequence[str] | None
+    ) -> None:
+        """Writes the terms of a row anew whose columns were changed: its tags where they are given, its words where name or
+        description are. ``row``: as it was before, with ``id``."""
+        if tags is not None:
+            await self._forget(transaction, row.id, TAG)
+            await self.write(transaction, {row.id: (tags, ())})
+        if not {"name", "description"}.isdisjoint(changed):
+            await self._forget(transaction, row.id, WORD)
+            name, description = (changed.get(one, getattr(row, one)) for one in ("name", "description"))
+            await self.write(transaction, {row.id: ((), words_found_by(name, description))})
+
+    async def _forget(self, transaction: Transaction, key: int, kind: str) -> None:
+        whose = getattr(self.table, self.key) == key
+        mine = (self.table.workspace_id == transaction.workspace, whose, self.table.kind == kind)
+        await transaction.run(delete(self.table).where(*mine))
 
 
 _AT_ONCE = 500

@@ -1,13 +1,17 @@
 """What is looked at before and while files are stored for a space."""
 
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from db.errors import Problem, conflict, not_found
+from db.queries.assets.blobs import Vanished
 from db.queries.spaces import reading as spaces
 from graph.context import Info
 from graph.errors import unavailable
 from jobs.objects import ObjectsError
+
+T = TypeVar("T")
+_TRIES = 3
 
 
 async def missing_space(info: Info, space_id: int) -> list[Problem]:
@@ -17,6 +21,16 @@ async def missing_space(info: Info, space_id: int) -> list[Problem]:
     if not found:
         return [not_found("No such space.", "space_id")]
     return [conflict("The space is deleted. Restore it first.", "space_id")] if found[0].deleted_at else []
+
+
+async def while_there(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Stores files and makes assets of them; where bytes that were there were swept in between, again."""
+    for _ in range(_TRIES):
+        try:
+            return await attempt()
+        except Vanished:
+            continue
+    raise unavailable("The files could not be kept just now. Try again.")
 
 
 async def reached(work: Awaitable[Any]) -> Any:

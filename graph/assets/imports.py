@@ -9,15 +9,16 @@ import strawberry
 from strawberry.file_uploads import Upload
 
 from db.engine import Transaction
-from db.errors import Problem, ProblemCode, Refused, camel, invalid, not_found
+from db.errors import Problem, Refused, invalid, not_found
 from db.models.asset_items import StoredFile
+from db.queries.assets import figures as reporting
 from db.queries.assets import writing
 from db.queries.spaces import reading as spaces
 from graph import ids
-from graph.assets.checks import missing_space, reached
+from graph.assets.checks import missing_space, reached, while_there
 from graph.assets.kinds import ImportSource
 from graph.context import Info
-from graph.errors import UserError, unavailable, user_errors
+from graph.errors import UserError, user_errors
 from graph.ingest import IngestPayload, RejectedItem
 from graph.platforms import Platform
 from graph.spaces.types import Space, space_of
@@ -25,7 +26,6 @@ from jobs.asset_imports import archives, manifests, platforms, reports
 from jobs.asset_imports.manifests import Row
 from jobs.objects import NoRoom
 
-_TRIES = 3
 MOST_REJECTED = 1_000
 """Rows that are named as rejected: of a file that is wrong in every row, the first ones say enough."""
 
@@ -91,22 +91,20 @@ class AssetImportMutation:
         async def store(row: Row, file: BinaryIO) -> StoredFile:
             return await storage.take_in(workspace_id, file, row.asset.type, row.asset.file_name)  # type: ignore[union-attr]
 
-        for _ in range(_TRIES):
+        async def attempt() -> ImportAssetsPayload:
             await reached(_store_all(rows, store))
             right = [row for row in rows if row.asset is not None and not row.problems]
+            news = [row.asset for row in right if row.asset is not None]
 
-            async def work(transaction: Transaction, right: Sequence[Row] = right) -> list[Any]:
-                news = [row.asset for row in right if row.asset is not None]
+            async def work(transaction: Transaction) -> list[Any]:
                 return await writing.create_many(transaction, space.id, news, subject, source=input.source)
 
-            try:
-                outcome = await info.context.change(work)
-            except writing.Vanished:
-                continue
+            outcome = await info.context.change(work)
             if outcome.value is None:
                 return _nothing(outcome.problems)
             return _imported(rows, right, outcome.value, space.id)
-        raise unavailable("The files could not be kept just now. Try again.")
+
+        return await while_there(attempt)
 
     @strawberry.mutation(
         description="Takes in a platform's own report: its figures become those of the spaces and assets that it names by the "
@@ -122,8 +120,8 @@ class AssetImportMutation:
         except Refused as refused:
             return IngestPayload(accepted=0, duplicates=0, rejected=[], user_errors=user_errors(refused.problems))
 
-        async def work(transaction: Transaction) -> writing.Reported:
-            return await writing.report_many(transaction, input.platform, report.spaces, report.assets)
+        async def work(transaction: Transaction) -> reporting.Reported:
+            return await reporting.report_many(transaction, input.platform, report.spaces, report.assets)
 
         outcome = await context.change(work)
         if outcome.value is None:
@@ -215,13 +213,5 @@ def _imported(rows: Sequence[Row], right: Sequence[Row], made: Sequence[Any], sp
 
 
 def _rejected(wrong: Sequence[tuple[int, str | None, Problem]]) -> list[RejectedItem]:
-    return [
-        RejectedItem(
-            index=index,
-            key=key,
-            code=ProblemCode(problem.code),
-            message=problem.message,
-            field=[camel(name) for name in problem.field],
-        )
-        for index, key, problem in sorted(wrong, key=lambda one: one[0])[:MOST_REJECTED]
-    ]
+    first = sorted(wrong, key=lambda one: one[0])[:MOST_REJECTED]
+    return [RejectedItem.of(*one) for one in first]

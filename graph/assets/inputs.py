@@ -9,13 +9,12 @@ from strawberry.scalars import JSON
 from db.errors import Problem
 from db.models.asset_items import NewAsset
 from db.models.space_items import MOST_TAGS, json_problems
-from graph.assets.kinds import AssetType
+from graph.assets.kinds import DOCUMENT, AssetType
 from graph.scalars import BigInt
 
 _NAME = "1 to 200 characters. That of the file, or the beginning of the text, unless given."
 _TAGS = f"Its tags, at most {MOST_TAGS} of 1 to 100 characters."
 _TEXT = "At most 10,000 characters."
-_JSON = "Any JSON, at most 65,536 bytes."
 _KEPT = "Left out, it stays as it is; null clears it."
 _EXTERNAL = (
     "The platform's own id of it, by which its reports name it: 1 to 200 characters, its own on the platform among "
@@ -44,7 +43,7 @@ class CreateAssetInput:
     cta_text: str | None = strawberry.field(default=None, description=_TEXT)
     external_asset_id: str | None = strawberry.field(default=None, description=_EXTERNAL)
     tags: list[str] | None = strawberry.field(default=None, description=_TAGS)
-    platform_metadata: JSON | None = strawberry.field(default=None, description=_JSON)
+    platform_metadata: JSON | None = strawberry.field(default=None, description=DOCUMENT)
     skip_duplicate_check: bool | None = strawberry.field(default=False, description=_SKIP)
 
 
@@ -73,7 +72,7 @@ class CompleteAssetInput:
     description: str | None = strawberry.field(default=None, description=_TEXT)
     external_asset_id: str | None = strawberry.field(default=None, description=_EXTERNAL)
     tags: list[str] | None = strawberry.field(default=None, description=_TAGS)
-    platform_metadata: JSON | None = strawberry.field(default=None, description=_JSON)
+    platform_metadata: JSON | None = strawberry.field(default=None, description=DOCUMENT)
     skip_duplicate_check: bool | None = strawberry.field(default=False, description=_SKIP)
 
 
@@ -111,7 +110,7 @@ class RecordAssetReuseInput:
     used_in_name: str | None = strawberry.field(
         default=None, description="What that is called: at most 200 characters."
     )
-    context: JSON | None = strawberry.field(default=None, description=_JSON)
+    context: JSON | None = strawberry.field(default=None, description=DOCUMENT)
 
 
 _SAME = ("name", "title", "description", "external_asset_id", "platform_metadata")

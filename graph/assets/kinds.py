@@ -22,6 +22,7 @@ SEARCH = (
     "Each of these words begins a word of name or description; neither case nor accents written apart matter. At most "
     f"{MOST_WORDS} words and 200 characters."
 )
+DOCUMENT = "Any JSON, at most 65,536 bytes, its numbers within plus or minus 2^53-1."
 TAGS = f"Has all of these tags, exactly as they are. At most {MOST_TAGS}."
 
 

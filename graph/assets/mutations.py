@@ -5,10 +5,12 @@ from typing import Any
 import strawberry
 
 from db.engine import Transaction
-from db.errors import Problem, Refused
+from db.errors import Problem, refuse
 from db.models.asset_items import LONGEST_USED_IN, text_problems_of
+from db.models.assets import Asset as AssetRow
 from db.models.rules import text_problems
 from db.models.space_items import json_problems, tag_problems
+from db.queries.assets import figures as reporting
 from db.queries.assets import writing
 from graph import ids
 from graph.assets.inputs import RecordAssetReuseInput, UpdateAssetInput
@@ -35,7 +37,7 @@ class AssetMutation:
             tags = [] if tags is None and input.tags is None else tags
             problems.extend(text_problems_of(values))
             problems.extend(tag_problems(tags or ()))
-            _refuse(problems)
+            refuse(problems)
             await writing.update(transaction, asset_id or 0, values, tags)
             return asset_id or 0
 
@@ -80,7 +82,7 @@ class AssetMutation:
                 problems.extend(text_problems("used_in_name", input.used_in_name, LONGEST_USED_IN, may_be_empty=True))
             if input.context is not None:
                 problems.extend(json_problems("context", input.context))
-            _refuse(problems)
+            refuse(problems)
             usage: dict[str, Any] = {name: value for name, value in vars(input).items() if name != "asset_id"}
             await writing.reuse(transaction, asset_id or 0, usage)
             return asset_id or 0
@@ -93,13 +95,8 @@ class AssetMutation:
             problems: list[Problem] = []
             asset_id = ids.checked("Asset", input.id, problems, "id")
             figures = figures_of(input, problems)
-            _refuse(problems)
-            await writing.report(transaction, asset_id or 0, figures)
+            refuse(problems)
+            await reporting.report(transaction, AssetRow, asset_id or 0, figures)
             return asset_id or 0
 
         return changed(await info.context.change(work))
-
-
-def _refuse(problems: list[Problem]) -> None:
-    if problems:
-        raise Refused(problems)

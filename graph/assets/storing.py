@@ -15,15 +15,15 @@ from db.models.asset_kinds import LARGEST
 from db.models.rules import text_problems
 from db.queries.assets import uploads, writing
 from graph import ids
-from graph.assets.checks import missing_space, reached
+from graph.assets.checks import missing_space, reached, while_there
 from graph.assets.inputs import CompleteUploadInput, CreateAssetInput, CreateUploadInput, asset_of
 from graph.assets.payloads import ALL_THAT_IS_WRONG, CreateAssetPayload
 from graph.context import Info
-from graph.errors import UserError, unavailable, user_errors
+from graph.errors import UserError, user_errors
+from graph.files import plain_name
 
 GOOD_FOR = timedelta(hours=12)
 """How long the bytes of a staged upload may come, and it be completed."""
-_TRIES = 3
 _Made = Outcome[writing.Created]
 
 
@@ -152,16 +152,14 @@ async def _made(
             await uploads.complete(transaction, upload_id, made.asset_id)
         return made
 
-    for _ in range(_TRIES):
+    async def attempt() -> _Made:
         try:
             asset.file = await reached(store())
         except Refused as refused:
             return Outcome(problems=list(refused.problems))
-        try:
-            return await info.context.change(work)
-        except writing.Vanished:
-            continue
-    raise unavailable("The file could not be kept just now. Try again.")
+        return await info.context.change(work)
+
+    return await while_there(attempt)
 
 
 async def _upload(info: Info, upload_id: int, problems: list[Problem]) -> Any:
@@ -192,9 +190,8 @@ def _upload_problems(given: CreateUploadInput) -> list[Problem]:
 
 
 def _name_of(given: str | None) -> str | None:
-    """The name of a file without the folders that it may come with."""
-    name = "".join(one for one in (given or "").replace("\\", "/").rpartition("/")[2] if one.isprintable()).strip()
-    return name[-LONGEST_FILE_NAME:] or None
+    """The name of a file as it is kept; None where nothing of it is left."""
+    return plain_name(given or "").strip()[-LONGEST_FILE_NAME:] or None
 
 
 def _in_asset(problem: Problem) -> Problem:

@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 
 from db.engine import Transaction
-from db.errors import Problem, Refused, not_found
+from db.errors import Problem, not_found, refuse
 from db.models.campaigns import Campaign
 from db.models.channels import LONGEST_DESCRIPTION, LONGEST_NAME, ChannelKind
 from db.models.channels import Channel as ChannelRow
@@ -89,7 +89,7 @@ class ChannelMutation:
     @strawberry.mutation(description="Makes a channel.")
     async def create_channel(self, info: Info, input: CreateChannelInput) -> ChannelPayload:  # noqa: A002
         async def work(transaction: Transaction) -> int:
-            _refuse(list(text_problems("name", input.name, LONGEST_NAME)))
+            refuse(list(text_problems("name", input.name, LONGEST_NAME)))
             platform = None if input.platform is None else input.platform.value
             return await channels.create_channel(transaction, input.name, input.kind.value, platform)
 
@@ -103,7 +103,7 @@ class ChannelMutation:
             text = input.description
             if text is not None:
                 problems += text_problems("description", text, LONGEST_DESCRIPTION, may_be_empty=True)
-            _refuse(problems)
+            refuse(problems)
             return await channels.create_audience(transaction, input.name, text)
 
         outcome = await info.context.change(work)
@@ -121,16 +121,11 @@ class ChannelMutation:
                 problems.append(not_found("No such campaign.", "campaign_id"))
             if channel_id is not None and not await references.known(transaction, ChannelRow, {channel_id}):
                 problems.append(not_found("No such channel.", "channel_id"))
-            _refuse(problems)
+            refuse(problems)
             return await channels.linked(transaction, campaign_id or 0, channel_id or 0)
 
         outcome = await info.context.change(work)
         return CampaignChannelPayload(campaign_channel_id=outcome.value, user_errors=user_errors(outcome.problems))
-
-
-def _refuse(problems: list[Problem]) -> None:
-    if problems:
-        raise Refused(problems)
 
 
 def _found(info: Info, fetch: Any, key: int | None) -> Any:

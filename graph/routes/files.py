@@ -11,20 +11,9 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from graph.files import Links
+from jobs.assets import kinds
 
-SHOWN = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".avif": "image/avif",
-    ".mp4": "video/mp4",
-    ".webm": "video/webm",
-    ".mp3": "audio/mpeg",
-    ".ogg": "audio/ogg",
-    ".pdf": "application/pdf",
-}
+SHOWN = {kinds.extension(content_type): content_type for content_type in kinds.SHOWN}
 """The content types of what a browser may show, by the end of a path. Nothing of these can run where we are: SVG and HTML could."""
 KINDS = {
     ".csv": "text/csv; charset=utf-8",

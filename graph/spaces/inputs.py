@@ -8,15 +8,14 @@ from strawberry.scalars import JSON
 from db.errors import Problem, invalid
 from db.models.space_items import MOST_TAGS, json_problems, space_problems
 from graph import ids
-from graph.assets.kinds import ImportSource, given
+from graph.assets.kinds import DOCUMENT, ImportSource, given
 from graph.money import MoneyInput
 from graph.platforms import Platform
 
 _KEPT = "Left out, it stays as it is."
 _ITS_TAGS = f"All of its tags, at most {MOST_TAGS} of 1 to 100 characters."
-_JSON = "Any JSON, at most 65,536 bytes."
 _DOCUMENTS = ("target_audience", "import_metadata")
-_REQUIRED = ("name", "is_active", "is_archived", "import_source")
+_DEFAULTED = ("is_active", "is_archived", "import_source")
 
 
 @strawberry.input(description="A new space.")
@@ -37,12 +36,12 @@ class CreateSpaceInput:
     )
     description: str | None = strawberry.field(default=strawberry.UNSET, description="At most 10,000 characters.")
     objective: str | None = strawberry.field(default=strawberry.UNSET, description="At most 2,000 characters.")
-    target_audience: JSON | None = strawberry.field(default=strawberry.UNSET, description=_JSON)
+    target_audience: JSON | None = strawberry.field(default=strawberry.UNSET, description=DOCUMENT)
     budget: MoneyInput | None = strawberry.field(default=strawberry.UNSET, description="What may be spent.")
     import_source: ImportSource | None = strawberry.field(
         default=strawberry.UNSET, description="MANUAL_UPLOAD unless given."
     )
-    import_metadata: JSON | None = strawberry.field(default=strawberry.UNSET, description=_JSON)
+    import_metadata: JSON | None = strawberry.field(default=strawberry.UNSET, description=DOCUMENT)
     tags: list[str] | None = strawberry.field(default=strawberry.UNSET, description=_ITS_TAGS)
     category: str | None = strawberry.field(default=strawberry.UNSET, description="At most 100 characters.")
     is_active: bool | None = strawberry.field(default=True, description="Whether it is in use.")
@@ -95,7 +94,7 @@ class MarkSpaceAsTemplateInput:
     """What markSpaceAsTemplate takes."""
 
     id: strawberry.ID = strawberry.field(description="Which space.")
-    template_metadata: JSON | None = strawberry.field(default=strawberry.UNSET, description=_JSON)
+    template_metadata: JSON | None = strawberry.field(default=strawberry.UNSET, description=DOCUMENT)
 
 
 @strawberry.input(description="A space that is to be made from a template.")
@@ -135,9 +134,8 @@ def values_of(
 
 def _without_null(fields: dict[str, Any], input_: object, problems: list[Problem]) -> None:
     """Null means the default in a new space; in a change it cannot clear what every space has."""
-    for name in _REQUIRED:
+    for name in _DEFAULTED:
         if name in fields and fields[name] is None:
-            if isinstance(input_, UpdateSpaceInput) and name != "name":
+            del fields[name]
+            if isinstance(input_, UpdateSpaceInput):
                 problems.append(invalid("This cannot be cleared.", name))
-            elif name != "name":
-                del fields[name]

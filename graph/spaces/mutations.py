@@ -6,9 +6,11 @@ from typing import Any
 import strawberry
 
 from db.engine import Transaction
-from db.errors import Problem, Refused
+from db.errors import Problem, refuse
 from db.models.rules import text_problems
 from db.models.space_items import LONGEST_NAME, json_problems
+from db.models.spaces import Space as SpaceRow
+from db.queries.assets import figures as reporting
 from db.queries.spaces import writing
 from graph import ids
 from graph.assets.kinds import ImportSource
@@ -67,7 +69,7 @@ class SpaceMutation:
         async def work(transaction: Transaction) -> int:
             problems: list[Problem] = []
             values, tags = values_of(input, problems)
-            _refuse(problems)
+            refuse(problems)
             values.setdefault("import_source", ImportSource.MANUAL_UPLOAD.value)
             return await writing.create(transaction, values, tags or [], subject)
 
@@ -79,7 +81,7 @@ class SpaceMutation:
             problems: list[Problem] = []
             space_id = ids.checked("Space", input.id, problems, "id")
             values, tags = values_of(input, problems)
-            _refuse(problems)
+            refuse(problems)
             await writing.update(transaction, space_id or 0, values, tags)
             return space_id or 0
 
@@ -123,7 +125,7 @@ class SpaceMutation:
                 values["template_metadata"] = input.template_metadata
             if values.get("template_metadata") is not None:
                 problems.extend(json_problems("template_metadata", values["template_metadata"]))
-            _refuse(problems)
+            refuse(problems)
             await writing.mark_as_template(transaction, space_id or 0, values)
             return space_id or 0
 
@@ -140,7 +142,7 @@ class SpaceMutation:
             problems: list[Problem] = []
             template_id = ids.checked("Space", input.template_id, problems, "template_id")
             problems.extend(text_problems("name", input.name, LONGEST_NAME))
-            _refuse(problems)
+            refuse(problems)
             return await writing.create_from_template(
                 transaction, template_id or 0, input.name, input.platform, subject
             )
@@ -153,8 +155,8 @@ class SpaceMutation:
             problems: list[Problem] = []
             space_id = ids.checked("Space", input.id, problems, "id")
             figures = figures_of(input, problems)
-            _refuse(problems)
-            await writing.report(transaction, space_id or 0, figures)
+            refuse(problems)
+            await reporting.report(transaction, SpaceRow, space_id or 0, figures)
             return space_id or 0
 
         return await _changed(info, work)
@@ -163,8 +165,3 @@ class SpaceMutation:
 async def _changed(info: Info, work: Callable[[Transaction], Awaitable[int]]) -> SpacePayload:
     outcome = await info.context.change(work)
     return SpacePayload(space_id=outcome.value, user_errors=user_errors(outcome.problems))
-
-
-def _refuse(problems: list[Problem]) -> None:
-    if problems:
-        raise Refused(problems)

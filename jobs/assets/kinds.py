@@ -87,8 +87,8 @@ _ALLOWED = {
     AssetType.DOCUMENT: frozenset({*OFFICE, *TEXTS, "application/pdf"}),
     AssetType.PERFORMANCE_DATA: frozenset({*TEXTS, XLSX, ZIP}),
 }
-_SHOWN = frozenset({*PICTURES, *VIDEOS, *SOUNDS, "application/pdf"}) - {"image/bmp"}
-"""What a browser may show where it lies: nothing of it can run there."""
+SHOWN = frozenset(PICTURES) - {"image/bmp"} | {"video/mp4", "video/webm", "audio/mpeg", "audio/ogg", "application/pdf"}
+"""What browsers can show where it lies: nothing of it can run there."""
 _RUNS = frozenset({HTML, SVG, XML})
 """What a browser would run. It is handed out as mere bytes."""
 
@@ -106,6 +106,6 @@ def is_allowed(kind: AssetType, content_type: str) -> bool:
 
 def served_as(content_type: str) -> tuple[str, str]:
     """How a store that answers by itself is to hand an object out: its Content-Type and Content-Disposition."""
-    if content_type in _SHOWN:
+    if content_type in SHOWN:
         return content_type, "inline"
     return (OCTETS if content_type in _RUNS else content_type), "attachment"

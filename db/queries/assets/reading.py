@@ -11,6 +11,7 @@ from db.engine import Reads
 from db.keyset import Order, Page, PageRequest, Shape, is_one_of, page, page_of_keys, page_per_parent, pages
 from db.models.asset_kinds import AssetType
 from db.models.assets import Asset, AssetTerm, AssetUsage, Blob, BlobHashBand
+from db.models.reported_items import REPORTED
 from db.models.space_items import TAG
 from db.models.spaces import SpaceAssetCount
 from db.queries import terms
@@ -18,17 +19,8 @@ from db.queries.columns import Fields, Query, counted, own
 from db.queries.terms import Looks, Terms
 from db.statements import Rows, given_ids, given_texts, prepared, workspace
 
-FIGURES = (
-    Asset.impressions,
-    Asset.clicks,
-    Asset.conversions,
-    Asset.spend,
-    Asset.revenue,
-    Asset.figures_currency,
-    Asset.reported_at,
-)
 NEEDS: dict[str, tuple[Any, ...]] = {
-    "performance": FIGURES,
+    "performance": tuple(getattr(Asset, name) for name in REPORTED),
     "space": (Asset.space_id,),
     "duplicate_of": (Asset.duplicate_of_id,),
     "content_type": (Blob.content_type,),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete as delete_from
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy import update as change
 from sqlalchemy.dialects.postgresql import insert
 
@@ -14,17 +14,14 @@ from db.errors import Problem, Refused, conflict, invalid, not_found
 from db.models.asset_items import NewAsset
 from db.models.asset_kinds import TEXT_OF, AssetType, ImportSource
 from db.models.assets import Asset, AssetTerm, AssetUsage
-from db.models.platforms import Platform
-from db.models.space_items import TAG, WORD, Figures, words_found_by
+from db.models.space_items import words_found_by
 from db.models.spaces import Space
-from db.queries.assets import figures as reported
 from db.queries.assets.blobs import Vanished, keep, leave_unheld, let_go
-from db.queries.assets.figures import Reported
 from db.queries.assets.removing import lock_for_removal
 from db.queries.spaces.locking import lock_live, locked
 from db.queries.terms import Terms
 
-__all__ = ["Created", "Reported", "Vanished"]
+__all__ = ["Created", "Vanished"]
 
 _TERMS = Terms(Asset, AssetTerm, "asset_id")
 _TEXTS = ("title", "description", "ad_copy_text", "headline_text", "cta_text", "external_asset_id", "file_name")
@@ -157,13 +154,7 @@ async def update(
         raise Refused([invalid(f"An asset of the type {asset.type} needs this text.", needed)])
     if values or tags is not None:
         await _change(transaction, asset_id, {**values, "updated_at": func.now()})
-    if tags is not None:
-        await _forget(transaction, asset_id, TAG)
-        await _TERMS.write(transaction, {asset_id: (tags, ())})
-    if not {"name", "description"}.isdisjoint(values):
-        await _forget(transaction, asset_id, WORD)
-        name, description = (values.get(one, getattr(asset, one)) for one in ("name", "description"))
-        await _TERMS.write(transaction, {asset_id: ((), words_found_by(name, description))})
+    await _TERMS.rewrite(transaction, asset, values, tags)
 
 
 async def delete(transaction: Transaction, asset_id: int, *, hard: bool, force: bool) -> None:
@@ -187,8 +178,7 @@ async def delete(transaction: Transaction, asset_id: int, *, hard: bool, force: 
 async def restore(transaction: Transaction, asset_id: int) -> None:
     """Restores an asset that was deleted. Raises Refused."""
     asset = await _locked(transaction, asset_id, "id")
-    space = await locked(transaction, asset.space_id, "id")
-    if space.deleted_at is not None:
+    if asset.space_deleted_at is not None:
         raise Refused([conflict("Its space is deleted. Restore its space first.", "id")])
     if asset.deleted_at is not None:
         await _change(transaction, asset_id, {"deleted_at": None, "deleted_with_space": False})
@@ -203,20 +193,8 @@ async def reuse(transaction: Transaction, asset_id: int, usage: Mapping[str, Any
     await _change(transaction, asset_id, {"reused_count": Asset.reused_count + 1, "last_reused_at": latest})
 
 
-async def report(transaction: Transaction, asset_id: int, figures: Figures) -> None:
-    """Writes what a platform reports of an asset. Raises Refused."""
-    await reported.report(transaction, Asset, asset_id, figures)
-
-
-async def report_many(
-    transaction: Transaction, platform: Platform, spaces: Mapping[str, Figures], assets: Mapping[str, Figures]
-) -> Reported:
-    """Writes the figures of a platform's report; answers of which of its ids."""
-    return await reported.report_many(transaction, platform, spaces, assets)
-
-
 async def _locked(transaction: Transaction, asset_id: int, field: str) -> Any:
-    """An asset behind the lock of its space, which it never leaves. Raises Refused where there is none."""
+    """An asset behind the lock of its space, which it never leaves, with when that was deleted. Raises Refused where there is none."""
     mine = (Asset.workspace_id == transaction.workspace, Asset.id == asset_id)
     space_id = await _space_of(transaction, asset_id)
     columns = (
@@ -230,8 +208,9 @@ async def _locked(transaction: Transaction, asset_id: int, field: str) -> Any:
     )
     found = None
     if space_id is not None:
-        await locked(transaction, space_id, field)
-        found = await transaction.row(select(*columns).where(*mine).with_for_update(key_share=True))
+        space = await locked(transaction, space_id, field)
+        deleted = literal(space.deleted_at, Asset.deleted_at.type).label("space_deleted_at")
+        found = await transaction.row(select(*columns, deleted).where(*mine).with_for_update(key_share=True))
     if found is None:
         raise Refused([not_found("No such asset.", field)])
     return found
@@ -251,11 +230,6 @@ def _refuse_deleted(asset: Any, field: str) -> None:
 async def _change(transaction: Transaction, asset_id: int, values: Mapping[str, Any]) -> None:
     mine = (Asset.workspace_id == transaction.workspace, Asset.id == asset_id)
     await transaction.run(change(Asset).where(*mine).values(values))
-
-
-async def _forget(transaction: Transaction, asset_id: int, kind: str) -> None:
-    mine = (AssetTerm.workspace_id == transaction.workspace, AssetTerm.asset_id == asset_id, AssetTerm.kind == kind)
-    await transaction.run(delete_from(AssetTerm).where(*mine))
 
 
 def _terms(new: NewAsset) -> tuple[Sequence[str], Sequence[str]]:

@@ -10,6 +10,7 @@ from db.engine import Reads
 from db.keyset import Order, Page, PageRequest, Shape, is_one_of, page, page_of_keys, page_per_parent, pages
 from db.models.campaigns import Campaign
 from db.models.platforms import Platform
+from db.models.reported_items import REPORTED
 from db.models.space_items import TAG
 from db.models.spaces import Space, SpaceAssetCount, SpaceTerm
 from db.models.workspaces import Workspace
@@ -18,17 +19,8 @@ from db.queries.columns import Fields, Query, counted, own
 from db.queries.terms import Looks, Terms
 from db.statements import Rows, given_ids, prepared, workspace
 
-FIGURES = (
-    Space.impressions,
-    Space.clicks,
-    Space.conversions,
-    Space.spend,
-    Space.revenue,
-    Space.figures_currency,
-    Space.reported_at,
-)
 NEEDS: dict[str, tuple[Any, ...]] = {
-    "performance": FIGURES,
+    "performance": tuple(getattr(Space, name) for name in REPORTED),
     "budget": (Space.budget_amount, Space.budget_currency),
     "campaign": (Space.campaign_id,),
     "brand": (Space.brand_id,),

@@ -13,10 +13,9 @@ from db.models.assets import Asset
 from db.models.brands import Brand
 from db.models.campaigns import Campaign
 from db.models.platforms import Platform
-from db.models.space_items import TAG, WORD, Figures, words_found_by
+from db.models.space_items import words_found_by
 from db.models.spaces import Space, SpaceTerm
 from db.queries import references
-from db.queries.assets import figures as reported
 from db.queries.assets.removing import lock_for_removal
 from db.queries.spaces.locking import lock_live, locked
 from db.queries.terms import Terms
@@ -46,13 +45,7 @@ async def update(
         await transaction.run(
             change(Space).where(*_is(transaction, space_id)).values({**values, "updated_at": func.now()})
         )
-    if tags is not None:
-        await _forget(transaction, space_id, TAG)
-        await _TERMS.write(transaction, {space_id: (tags, ())})
-    if not {"name", "description"}.isdisjoint(values):
-        await _forget(transaction, space_id, WORD)
-        name, description = (values.get(one, getattr(space, one)) for one in ("name", "description"))
-        await _TERMS.write(transaction, {space_id: ((), words_found_by(name, description))})
+    await _TERMS.rewrite(transaction, space, values, tags)
 
 
 async def delete(transaction: Transaction, space_id: int, *, hard: bool, force: bool) -> None:
@@ -115,11 +108,6 @@ async def create_from_template(
     return space_id
 
 
-async def report(transaction: Transaction, space_id: int, figures: Figures) -> None:
-    """Writes what a platform reports of a space. Raises Refused."""
-    await reported.report(transaction, Space, space_id, figures)
-
-
 async def _refuse_strangers(transaction: Transaction, values: Mapping[str, Any]) -> None:
     problems: list[Problem] = []
     for name, model, message in _REFERENCES:
@@ -132,11 +120,6 @@ async def _refuse_strangers(transaction: Transaction, values: Mapping[str, Any])
 
 def _is(transaction: Transaction, space_id: int) -> tuple[Any, ...]:
     return Space.workspace_id == transaction.workspace, Space.id == space_id
-
-
-async def _forget(transaction: Transaction, space_id: int, kind: str) -> None:
-    mine = (SpaceTerm.workspace_id == transaction.workspace, SpaceTerm.space_id == space_id, SpaceTerm.kind == kind)
-    await transaction.run(delete_from(SpaceTerm).where(*mine))
 
 
 _COPY = text(
