@@ -1,4 +1,4 @@
-"""The command line: ``groundswell serve | worker | token | import | recount | workspace | migrate | migrate-legacy | schema``."""
+"""The command line: ``groundswell serve | worker | token | import | recount | mail | workspace | migrate | migrate-legacy | schema``."""
 
 import asyncio
 import os
@@ -14,7 +14,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from db.embedded_account import EmbeddedError
-from graph.settings import Settings, SettingsError
+from graph.environment import SettingsError
+from graph.settings import Settings
 from graph.tokens import make_token
 
 # Strawberry, uvicorn and SQLAlchemy are imported where they are needed: a token takes no second to print.
@@ -54,8 +55,10 @@ def main() -> None:
     """The entry point of the command."""
     from graph.cli_import import imports
     from graph.cli_legacy import HELP, migrate_legacy
+    from graph.cli_mail import mail
 
     app.add_typer(imports, name="import")
+    app.add_typer(mail, name="mail")
     app.command("migrate-legacy", help=HELP)(migrate_legacy)
     with plain_errors():
         app()

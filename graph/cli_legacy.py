@@ -14,8 +14,9 @@ from rich.progress import TaskID
 from db import migrate
 from db.engine import Database
 from db.queries import workspaces
+from graph.environment import SettingsError
 from graph.opening import database_at
-from graph.settings import Settings, SettingsError
+from graph.settings import Settings
 from jobs.legacy import profiles, run
 from jobs.legacy.errors import MigrationRefusedError
 from jobs.legacy.run import Migrated, Plan, Undone

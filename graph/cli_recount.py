@@ -13,10 +13,11 @@ from db.engine import Database
 from db.queries import workspaces
 from db.queries.followers import recounting
 from db.queries.followers.recounting import Standing
+from graph.environment import SettingsError
 from graph.interrupts import stop_on_ctrl_c
 from graph.logs import configure_logging
 from graph.opening import database_at
-from graph.settings import Settings, SettingsError
+from graph.settings import Settings
 from jobs.recounts import changes_of
 from jobs.recounts import recount as recount_scores
 

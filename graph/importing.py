@@ -15,9 +15,10 @@ from db import migrate
 from db.embedded import EmbeddedError
 from db.engine import Database
 from db.queries import workspaces
+from graph.environment import SettingsError
 from graph.interrupts import stop_on_ctrl_c
 from graph.opening import database_at
-from graph.settings import Settings, SettingsError
+from graph.settings import Settings
 from jobs.imports import mapping, translating
 from jobs.imports.errors import ImportFailedError
 from jobs.imports.rows import Kind

@@ -18,9 +18,11 @@ import uvicorn
 from db.engine import Database
 from db.migrate import upgrade
 from graph.app import build_app
+from graph.development import make_data_dir
+from graph.environment import SettingsError
 from graph.logs import configure_logging
 from graph.opening import database_at
-from graph.settings import Settings, SettingsError, address_of, make_data_dir
+from graph.settings import Settings, address_of
 from graph.tokens import make_token
 from graph.working import objects_of
 from jobs import demo

@@ -1,24 +1,29 @@
 """Settings: read once from the environment, at the door."""
 
-import ipaddress
-import os
-import secrets
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
-SECRET_BYTES = 32
+from graph.development import development_secret
+from graph.environment import (
+    SettingsError,
+    database_url,
+    is_loopback,
+    jwks_url,
+    object_store_public_url,
+    object_store_url,
+    one_of,
+    origins,
+    public_url,
+    secret,
+    whole,
+)
+from graph.mail_settings import MailSettings
+from jobs.mailings.options import MailOptions
+
 LONGEST_LINK = 7 * 24 * 60 * 60
 """Seconds for which a link to a file is good at most: no store signs for longer."""
-_STORES = ("s3", "gs", "az")
-_SCHEMES = ("postgres", "postgresql", "postgresql+asyncpg")
-
-
-class SettingsError(ValueError):
-    """A setting makes no sense. The message is for the user."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,8 @@ class Settings:
     """OBJECT_STORE_PUBLIC_URL: where anybody can read what the object store holds. None: nowhere."""
     upload_limits: UploadLimits
     """Of requests with files. UPLOAD_BYTES: of a body. UPLOAD_FILES. UPLOAD_QUIET_SECONDS."""
+    mail: MailSettings
+    """SMTP_URL and others, see there."""
     worker: bool
     """WORKER: on, or off where only processes of their own (``groundswell worker``) do background work."""
     jobs_heartbeat: timedelta
@@ -144,37 +151,38 @@ class Settings:
     ) -> "Settings":
         """Reads and checks the environment; what is given here wins. Raises SettingsError."""
         settings = cls(
-            database_url=_database_url(environ.get("DATABASE_URL")),
+            database_url=database_url(environ.get("DATABASE_URL")),
             data_dir=(data_dir or Path(environ.get("GROUNDSWELL_DATA_DIR") or ".groundswell")).absolute(),
             host=host or "127.0.0.1",
             port=8000 if port is None else port,
-            jwt_secret=_secret(environ.get("JWT_SECRET")),
-            jwks_url=_jwks_url(environ.get("JWT_JWKS_URL")),
+            jwt_secret=secret(environ.get("JWT_SECRET")),
+            jwks_url=jwks_url(environ.get("JWT_JWKS_URL")),
             jwt_audience=environ.get("JWT_AUDIENCE") or None,
             jwt_issuer=environ.get("JWT_ISSUER") or None,
-            pool_size=_whole(environ, "DATABASE_POOL_SIZE", 10, least=1),
-            pool_overflow=_whole(environ, "DATABASE_POOL_OVERFLOW", 10, least=0),
-            pool_timeout=_whole(environ, "DATABASE_POOL_TIMEOUT", 10, least=1),
-            live_database_url=_database_url(environ.get("LIVE_DATABASE_URL"), "LIVE_DATABASE_URL"),
-            live_keep=timedelta(hours=_whole(environ, "LIVE_KEEP_HOURS", 7 * 24, least=1)),
-            live_queue=_whole(environ, "LIVE_QUEUE", 1_000, least=1),
-            live_per_connection=_whole(environ, "LIVE_PER_CONNECTION", 100, least=1),
-            live_per_client=_whole(environ, "LIVE_PER_CLIENT", 1_000, least=1),
-            frame_bytes=_whole(environ, "WEBSOCKET_FRAME_BYTES", 256 * 1024, least=1024),
-            init_timeout=_whole(environ, "WEBSOCKET_INIT_SECONDS", 10, least=1),
-            allowed_origins=_origins(environ.get("ALLOWED_ORIGINS") or ""),
-            public_url=_public_url(environ.get("PUBLIC_URL") or ""),
-            file_link_seconds=_whole(environ, "FILE_LINK_SECONDS", 900, least=1, most=LONGEST_LINK),
-            object_store_url=_object_store_url(environ.get("OBJECT_STORE_URL")),
-            object_store_public_url=_object_store_public_url(environ.get("OBJECT_STORE_PUBLIC_URL") or ""),
+            pool_size=whole(environ, "DATABASE_POOL_SIZE", 10, least=1),
+            pool_overflow=whole(environ, "DATABASE_POOL_OVERFLOW", 10, least=0),
+            pool_timeout=whole(environ, "DATABASE_POOL_TIMEOUT", 10, least=1),
+            live_database_url=database_url(environ.get("LIVE_DATABASE_URL"), "LIVE_DATABASE_URL"),
+            live_keep=timedelta(hours=whole(environ, "LIVE_KEEP_HOURS", 7 * 24, least=1)),
+            live_queue=whole(environ, "LIVE_QUEUE", 1_000, least=1),
+            live_per_connection=whole(environ, "LIVE_PER_CONNECTION", 100, least=1),
+            live_per_client=whole(environ, "LIVE_PER_CLIENT", 1_000, least=1),
+            frame_bytes=whole(environ, "WEBSOCKET_FRAME_BYTES", 256 * 1024, least=1024),
+            init_timeout=whole(environ, "WEBSOCKET_INIT_SECONDS", 10, least=1),
+            allowed_origins=origins(environ.get("ALLOWED_ORIGINS") or ""),
+            public_url=public_url(environ.get("PUBLIC_URL") or ""),
+            file_link_seconds=whole(environ, "FILE_LINK_SECONDS", 900, least=1, most=LONGEST_LINK),
+            object_store_url=object_store_url(environ.get("OBJECT_STORE_URL")),
+            object_store_public_url=object_store_public_url(environ.get("OBJECT_STORE_PUBLIC_URL") or ""),
             upload_limits=_upload_limits(environ),
-            worker=_one_of(environ, "WORKER", "on", ("on", "off")) == "on" if worker is None else worker,
-            jobs_heartbeat=timedelta(seconds=_whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
-            export_part_rows=_whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),
+            mail=MailSettings.from_env(environ),
+            worker=one_of(environ, "WORKER", "on", ("on", "off")) == "on" if worker is None else worker,
+            jobs_heartbeat=timedelta(seconds=whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
+            export_part_rows=whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),
             ingest_limits=_ingest_limits(environ),
-            metrics=_one_of(environ, "METRICS", "on", ("on", "off")) == "on",
-            executor=_one_of(environ, "EXECUTOR", "breadth-first", ("breadth-first", "stock")),
-            log_level=_one_of(environ, "LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+            metrics=one_of(environ, "METRICS", "on", ("on", "off")) == "on",
+            executor=one_of(environ, "EXECUTOR", "breadth-first", ("breadth-first", "stock")),
+            log_level=one_of(environ, "LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )
         settings._check_together()
         return settings
@@ -187,6 +195,10 @@ class Settings:
     def objects_url(self) -> str:
         """Where files are kept."""
         return self.object_store_url or (self.data_dir / "objects").as_uri()
+
+    def mail_options(self) -> MailOptions:
+        """How mail is sent."""
+        return self.mail.options(self.data_dir)
 
     def live_limits(self) -> Limits:
         """What the live stream of a process bears."""
@@ -207,186 +219,35 @@ class Settings:
     def _check_together(self) -> None:
         if self.jwt_secret and self.jwks_url:
             raise SettingsError("Set JWT_SECRET or JWT_JWKS_URL, not both: a token is verified in one way.")
-        if self.development and not _is_loopback(self.host):
+        if self.development and not is_loopback(self.host):
             raise SettingsError(
                 f"Without JWT_SECRET or JWT_JWKS_URL the server listens on this machine only, not on {self.host}: "
                 "set one of them, or use --host 127.0.0.1."
             )
 
 
-def address_of(host: str, port: int) -> str:
-    """The address of a server on this machine. One that listens on all its addresses is reached by the local one."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - that is who asks, and not what is done
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def make_data_dir(data_dir: Path) -> None:
-    """Makes the data directory if it is missing. What is private in it says so itself.
-
-    As root, others may pass through: the embedded server runs as another user there. Raises SettingsError.
-    """
-    try:
-        data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"The data directory {data_dir} cannot be made: {(error.strerror or '').lower()}."
-        ) from None
-
-
-def development_secret(data_dir: Path) -> str:
-    """The secret of a data directory that nobody set one for. Made once, readable by its owner only."""
-    path = data_dir / "jwt-secret"
-    try:
-        return _undamaged(path)
-    except NotADirectoryError:
-        raise SettingsError(f"The data directory {data_dir} is not a directory.") from None
-    except FileNotFoundError:
-        make_data_dir(data_dir)
-    with tempfile.NamedTemporaryFile("w", dir=data_dir, delete=False) as file:  # 0600 from the start
-        file.write(secrets.token_hex(SECRET_BYTES))
-    try:
-        # A link appears whole or not at all, and the first of two that start at once wins.
-        os.link(file.name, path)
-    except FileExistsError:
-        pass
-    finally:
-        Path(file.name).unlink()
-    return _undamaged(path)
-
-
-def _undamaged(path: Path) -> str:
-    secret = path.read_text().strip()
-    if len(secret) < SECRET_BYTES:
-        raise SettingsError(f"{path} is damaged: remove it, and another secret will be made.")
-    return secret
-
-
 def _ingest_limits(environ: Mapping[str, str]) -> IngestLimits:
     usual = IngestLimits()
     return IngestLimits(
-        body_bytes=_whole(environ, "INGEST_BODY_BYTES", usual.body_bytes, least=1024),
-        unpacked_bytes=_whole(environ, "INGEST_UNPACKED_BYTES", usual.unpacked_bytes, least=1024),
-        line_bytes=_whole(environ, "INGEST_LINE_BYTES", usual.line_bytes, least=1024),
-        lines=_whole(environ, "INGEST_LINES", usual.lines, least=1),
-        concurrency=_whole(environ, "INGEST_CONCURRENCY", usual.concurrency, least=1),
-        body_seconds=_whole(environ, "INGEST_BODY_SECONDS", int(usual.body_seconds), least=1),
+        body_bytes=whole(environ, "INGEST_BODY_BYTES", usual.body_bytes, least=1024),
+        unpacked_bytes=whole(environ, "INGEST_UNPACKED_BYTES", usual.unpacked_bytes, least=1024),
+        line_bytes=whole(environ, "INGEST_LINE_BYTES", usual.line_bytes, least=1024),
+        lines=whole(environ, "INGEST_LINES", usual.lines, least=1),
+        concurrency=whole(environ, "INGEST_CONCURRENCY", usual.concurrency, least=1),
+        body_seconds=whole(environ, "INGEST_BODY_SECONDS", int(usual.body_seconds), least=1),
     )
 
 
 def _upload_limits(environ: Mapping[str, str]) -> UploadLimits:
     usual = UploadLimits()
     return UploadLimits(
-        body_bytes=_whole(environ, "UPLOAD_BYTES", usual.body_bytes, least=1024),
-        files=_whole(environ, "UPLOAD_FILES", usual.files, least=1),
-        quiet_seconds=_whole(environ, "UPLOAD_QUIET_SECONDS", int(usual.quiet_seconds), least=1),
+        body_bytes=whole(environ, "UPLOAD_BYTES", usual.body_bytes, least=1024),
+        files=whole(environ, "UPLOAD_FILES", usual.files, least=1),
+        quiet_seconds=whole(environ, "UPLOAD_QUIET_SECONDS", int(usual.quiet_seconds), least=1),
     )
 
 
-def _database_url(given: str | None, name: str = "DATABASE_URL") -> str | None:
-    if not given:
-        return None
-    scheme, separator, rest = given.partition("://")
-    if not separator or scheme not in _SCHEMES:
-        raise SettingsError(f"{name} must begin with postgresql://")
-    try:
-        _ = urlsplit(given).port
-    except ValueError:
-        raise SettingsError(
-            f"{name} is not a valid address: look at its port, and at / and @ in its password."
-        ) from None
-    place, _, query = rest.partition("?")
-    # libpq says sslmode; asyncpg calls it ssl and knows the same values.
-    options = [("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(query)]
-    return f"postgresql+asyncpg://{place}" + (f"?{urlencode(options)}" if options else "")
-
-
-def _object_store_url(given: str | None) -> str | None:
-    if not given:
-        return None
-    parts = urlsplit(given)
-    if parts.query or parts.fragment or "@" in parts.netloc:
-        raise SettingsError(
-            "OBJECT_STORE_URL holds a place and nothing else: keys and options are variables of their own, e.g. AWS_REGION."
-        )
-    if parts.scheme == "file" and not parts.netloc and parts.path.strip("/"):
-        return given
-    if parts.scheme in _STORES and parts.netloc:
-        return given
-    raise SettingsError(
-        "OBJECT_STORE_URL must be like file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."
-    )
-
-
-def _object_store_public_url(given: str) -> str | None:
-    origin = "/".join(given.split("/")[:3])
-    is_place = given.isascii() and given.isprintable() and not any(one in given for one in " ?#")
-    if given and not (given.startswith("https://") and _is_origin(origin) and is_place):
-        raise SettingsError(f"OBJECT_STORE_PUBLIC_URL must be like https://cdn.example.com/folder; it is {given!r}.")
-    return given.rstrip("/") or None
-
-
-def _secret(given: str | None) -> str | None:
-    if given and len(given.encode()) < SECRET_BYTES:
-        raise SettingsError(f"JWT_SECRET must be at least {SECRET_BYTES} bytes long, e.g. from: openssl rand -hex 32")
-    return given or None
-
-
-def _jwks_url(given: str | None) -> str | None:
-    if not given:
-        return None
-    url = urlsplit(given)
-    if url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.hostname or "")):
-        return given
-    raise SettingsError("JWT_JWKS_URL must be an https:// address: whoever can change it on its way can sign tokens.")
-
-
-def _origins(given: str) -> frozenset[str]:
-    origins = frozenset(one.strip() for one in given.split(",") if one.strip())
-    for origin in origins:
-        if not _is_origin(origin):
-            raise SettingsError(f"ALLOWED_ORIGINS must be like https://app.example.com; it holds {origin!r}.")
-    return origins
-
-
-def _public_url(given: str) -> str | None:
-    if given and not _is_origin(given):
-        raise SettingsError(f"PUBLIC_URL must be like https://groundswell.example.com; it is {given!r}.")
-    return given or None
-
-
-def _is_origin(given: str) -> bool:
-    try:
-        parts = urlsplit(given)
-        _ = parts.port
-    except ValueError:
-        return False
-    is_web = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-    return is_web and given == f"{parts.scheme}://{parts.netloc}"
-
-
-def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int | None = None) -> int:
-    given = environ.get(name)
-    if not given:
-        return default
-    if not given.isascii() or not given.isdigit() or int(given) < least:
-        raise SettingsError(f"{name} must be a whole number, {least} or more; it is {given!r}.")
-    if most is not None and int(given) > most:
-        raise SettingsError(f"{name} must be at most {most}; it is {given!r}.")
-    return int(given)
-
-
-def _one_of(environ: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
-    given = (environ.get(name) or default).lower()
-    if given not in choices:
-        *others, last = choices
-        raise SettingsError(f"{name} must be {', '.join(others)} or {last}; it is {environ[name]!r}.")
-    return given
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def address_of(host: str, port: int) -> str:
+    """The address of a server on this machine. One that listens on all its addresses is reached by the local one."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - that is who asks, and not what is done
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

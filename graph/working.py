@@ -7,9 +7,10 @@ import structlog
 
 from db.engine import Database
 from db.migrate import upgrade
+from graph.environment import SettingsError
 from graph.logs import configure_logging
 from graph.opening import database_at
-from graph.settings import Settings, SettingsError
+from graph.settings import Settings
 from jobs.exports.run import Options
 from jobs.objects import BadObjectUrl, Objects, ObjectsError
 from jobs.worker import Worker

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from graph.settings import Settings, SettingsError, UploadLimits, development_secret
+from graph.development import development_secret
+from graph.environment import SettingsError
+from graph.settings import Settings, UploadLimits
 
 SECRET = "0123456789abcdef0123456789abcdef"
 

@@ -8,7 +8,8 @@ from strawberry.scalars import JSON
 
 from db.errors import Problem
 from db.models.asset_items import NewAsset
-from db.models.space_items import MOST_TAGS, json_problems
+from db.models.rules import json_problems
+from db.models.space_items import MOST_TAGS
 from graph.assets.kinds import DOCUMENT, AssetType
 from graph.scalars import BigInt
 

@@ -8,8 +8,8 @@ from db.engine import Transaction
 from db.errors import Problem, refuse
 from db.models.asset_items import LONGEST_USED_IN, text_problems_of
 from db.models.assets import Asset as AssetRow
-from db.models.rules import text_problems
-from db.models.space_items import json_problems, tag_problems
+from db.models.rules import json_problems, text_problems
+from db.models.space_items import tag_problems
 from db.queries.assets import figures as reporting
 from db.queries.assets import writing
 from graph import ids

@@ -6,7 +6,8 @@ import strawberry
 from strawberry.scalars import JSON
 
 from db.errors import Problem, invalid
-from db.models.space_items import MOST_TAGS, json_problems, space_problems
+from db.models.rules import json_problems
+from db.models.space_items import MOST_TAGS, space_problems
 from graph import ids
 from graph.assets.kinds import DOCUMENT, ImportSource, given
 from graph.money import MoneyInput

@@ -7,8 +7,8 @@ import strawberry
 
 from db.engine import Transaction
 from db.errors import Problem, refuse
-from db.models.rules import text_problems
-from db.models.space_items import LONGEST_NAME, json_problems
+from db.models.rules import json_problems, text_problems
+from db.models.space_items import LONGEST_NAME
 from db.models.spaces import Space as SpaceRow
 from db.queries.assets import figures as reporting
 from db.queries.spaces import writing
