@@ -1,8 +1,21 @@
-"""``python -m bench [channels | events | exports | followers | ingest | interactions | live | metrics | peers | soak | threads]``: everything without an argument."""
+"""``python -m bench [channels | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | threads]``: everything without an argument."""
 
 import sys
 
-from bench import channels, events, exports, followers, ingest, interactions, live, metrics, soak, threads
+from bench import (
+    channels,
+    events,
+    exports,
+    followers,
+    ingest,
+    interactions,
+    live,
+    mailing_metrics,
+    mailings,
+    metrics,
+    soak,
+    threads,
+)
 from bench.peers import command as peers
 
 BENCHES = {
@@ -13,6 +26,8 @@ BENCHES = {
     "ingest": ingest.main,
     "interactions": interactions.main,
     "live": live.main,
+    "mailing-metrics": mailing_metrics.main,
+    "mailings": mailings.main,
     "metrics": metrics.main,
     "peers": peers.main,
     "soak": soak.main,

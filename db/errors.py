@@ -82,6 +82,7 @@ _CONSTRAINTS = {
     "assets_external_idx": conflict(
         "Another asset of this platform has this external asset id already.", "external_asset_id"
     ),
+    "mailings_key_idx": conflict("Another mailing has this key already.", "key"),
     "workspaces_key_key": conflict("A workspace of this key exists already.", "key"),
 }
 

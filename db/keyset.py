@@ -228,10 +228,12 @@ def page_per_parent(
     ``parts``: where the children are found by several indexes, statements of their keys, as ``page_of_keys`` takes them.
     """
     parents = unnested()
-    mine = statement.where(parent == parents.c.id)
     if parts:
+        # By their keys alone: an index of the parent would go through all its children to find these.
         keys = [page_of_keys(part.where(parent == parents.c.id).correlate(parents), order, shape) for part in parts]
-        mine = mine.where(is_one_of(order.columns[-1], keys))
+        mine = statement.where(is_one_of(order.columns[-1], keys))
+    else:
+        mine = statement.where(parent == parents.c.id)
     children = page(mine.correlate(parents), order, shape, nested).correlate(parents).lateral("children")
     position = [column.desc() if order.descending != shape.backward else column.asc() for column in _keys(children)]
     return (

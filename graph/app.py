@@ -21,6 +21,9 @@ from graph.live.streams import Streams
 from graph.live.tailer import Tailer
 from graph.operations import Operations
 from graph.routes import files, health, metrics, uploads
+from graph.routes.mail_webhooks import endpoint as mail_webhooks
+from graph.routes.tracking import Tracking
+from graph.routes.tracking import routes as tracking_routes
 from graph.schema import schema
 from graph.settings import Settings
 from graph.transport.door import Door
@@ -77,14 +80,16 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     own_url = settings.live_database_url or database_url
     sequencer = Sequencer(own_url, settings.live_keep)
     tailer = Tailer(own_url, live.hub)
-    worker = worker_of(settings, database, database_url, objects) if settings.worker else None
+    tracking = Tracking(database, settings.data_dir / "tracking")
     database.on_announcement = sequencer.nudge
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        works = [sequencer.run(), tailer.run(), authenticator.clients.keep_writing_down()]
-        if worker is not None:
-            works.append(worker.run())
+        await tracking.begin()
+        works = [sequencer.run(), tailer.run(), authenticator.clients.keep_writing_down(), tracking.run()]
+        if settings.worker:
+            # Made only now: before, nobody knows which port the links of mails lead to.
+            works.append(worker_of(settings, database, database_url, objects, links.address).run())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -94,12 +99,13 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
             await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(Exception):
                 await authenticator.clients.write_down()
+            await tracking.close()
             await database.close()
 
     view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits)
     door = Door(view, streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
-    plain = [*_beside(settings, database, links), Route(EVENTS, ingest)]
+    plain = [*tracking_routes(tracking), *_beside(settings, database, links), Route(EVENTS, ingest)]
     routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
     app = Application(door, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
@@ -113,6 +119,7 @@ def _beside(settings: Settings, database: Database, links: Links) -> list[Route]
     """The routes of plain HTTP beside GraphQL that need no credential."""
     found = [Route("/", _home), *health.routes, *files.routes(links)]
     found += uploads.routes(links, settings.upload_limits.quiet_seconds)
+    found += mail_webhooks.routes(database, settings.mail.providers)
     return [*found, *metrics.routes(database)] if settings.metrics else found
 
 

@@ -1,4 +1,4 @@
-"""``groundswell mail``: what was delivered into the local folder, where no mail server is set."""
+"""``groundswell mail``: what was delivered into the local folder, where no mail server is set; and mails that came back."""
 
 import email.policy
 import os
@@ -18,7 +18,8 @@ from graph.environment import SettingsError
 from graph.settings import Settings
 
 mail = typer.Typer(
-    help="Look at the mails that were delivered into the local folder: without SMTP_URL, mailings are sent there.",
+    help="Look at the mails that were delivered into the local folder: without SMTP_URL, mailings are sent there. "
+    "Record what came of mails, from those that came back.",
     no_args_is_help=True,
 )
 
@@ -41,7 +42,8 @@ def list_mails(
     for number, path in enumerate(_newest(data_dir)[:first], 1):
         message = _read(path)
         table.add_row(str(number), str(message["To"]), str(message["Subject"]), path.name)
-    Console().print(table)
+    # As it is: names and subjects are other people's, and "[/b]" in one is no markup of ours.
+    Console(markup=False, emoji=False, highlight=False).print(table)
 
 
 @mail.command("show")
@@ -69,6 +71,37 @@ def show(
     else:
         headers = [f"{name}: {value}" for name, value in message.items() if not name.startswith("Content-")]
         typer.echo("\n".join([*headers, "", _part(message, "plain")]))
+
+
+@mail.command("returned")
+def returned(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH", exists=True, help="Files with one mail each, mbox files, maildirs, or folders of such."
+        ),
+    ],
+    data_dir: DataDir = None,
+) -> None:
+    """Reads mails that came back, and records bounces and complaints. For sending without a provider that reports them.
+
+    Bounces come to the address that a mailing is from. Have any tool fetch its mailbox into a folder, and run this behind
+    it: each mail is recorded once, however often it is read. Mails are only read, never changed, moved or deleted.
+
+    Whose mail it was is what our header X-Groundswell-Recipient says in the copy that came back, or else its Message-ID.
+    A failure with a status 5.x.x suppresses the address, and so does a complaint; 4.x.x does not. Delays are not
+    recorded. Nothing else in the mailbox matters: it is counted as not ours.
+
+    It can run beside a server. Ctrl-C stops it behind the mails in hand; the same command begins anew, and finds those
+    to be duplicates. Files that cannot be read are named on stderr, and stop nothing.
+
+    Example: groundswell mail returned ~/mail/bounces
+
+    From cron, hourly, behind mbsync: 7 * * * * mbsync -q bounces && groundswell mail returned ~/mail/bounces >/dev/null
+    """
+    from graph import cli_returned
+
+    cli_returned.returned(Settings.from_env(os.environ, data_dir=data_dir), paths)
 
 
 def _newest(data_dir: Path | None) -> list[Path]:

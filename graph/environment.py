@@ -85,6 +85,17 @@ def origins(given: str) -> frozenset[str]:
     return origins
 
 
+def networks(given: str, name: str) -> tuple[str, ...]:
+    """Addresses and networks, separated by commas. Raises SettingsError."""
+    found = tuple(one.strip() for one in given.split(",") if one.strip())
+    for one in found:
+        try:
+            ipaddress.ip_network(one)
+        except ValueError:
+            raise SettingsError(f"{name} must be like 10.0.0.7, 10.1.0.0/16; it holds {one!r}.") from None
+    return found
+
+
 def public_url(given: str) -> str | None:
     """An origin, without a slash at the end. Raises SettingsError."""
     if given and not _is_origin(given):

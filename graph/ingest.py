@@ -61,12 +61,12 @@ def answered(
     if counts is None:
         return IngestPayload(accepted=0, duplicates=0, rejected=[], user_errors=user_errors(outcome.problems))
     return IngestPayload(
-        accepted=counts.accepted, duplicates=counts.duplicates, rejected=_rejected(problems, keys), user_errors=[]
+        accepted=counts.accepted, duplicates=counts.duplicates, rejected=rejected(problems, keys), user_errors=[]
     )
 
 
-def _rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | None]) -> list[RejectedItem]:
-    """In the order of the input. An item with several problems has an entry for each."""
+def rejected(problems: Mapping[int, Sequence[Problem]], keys: Sequence[str | None]) -> list[RejectedItem]:
+    """The entries for items that were not taken, in the order of the input. An item with several problems has an entry for each."""
     return [RejectedItem.of(index, keys[index], problem) for index in sorted(problems) for problem in problems[index]]
 
 

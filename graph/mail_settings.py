@@ -29,8 +29,6 @@ class MailSettings:
     """MAIL_LEASE_SECONDS: how long a worker may take for what it has claimed before others settle it."""
     late_after: timedelta
     """MAIL_LATE_MINUTES: a mailing that is found due so long after its time is not sent, but fails and says so."""
-    machine_seconds: int
-    """MAIL_MACHINE_SECONDS: opens and clicks that come sooner after a mail was sent are a machine's."""
     provider: str
     """MAIL_PROVIDER: none, ses or sendgrid: which headers tell the provider whose mail it is."""
     providers: ProviderOptions
@@ -44,7 +42,6 @@ class MailSettings:
             connections=whole(environ, "SMTP_CONNECTIONS", 8, least=1, most=100),
             lease=timedelta(seconds=whole(environ, "MAIL_LEASE_SECONDS", 120, least=5)),
             late_after=timedelta(minutes=whole(environ, "MAIL_LATE_MINUTES", 60, least=1)),
-            machine_seconds=whole(environ, "MAIL_MACHINE_SECONDS", 3, least=0, most=3600),
             provider=one_of(environ, "MAIL_PROVIDER", "none", tuple(PROVIDER_HEADERS)),
             providers=_providers(environ),
         )

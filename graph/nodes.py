@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import strawberry
 
-from db.queries import brands, campaigns, channels, clients, workspaces
+from db.queries import brands, campaigns, channels, clients, email_templates, workspaces
 from db.queries.assets import reading as assets
 from db.queries.content import reading as content
+from db.queries.email_events import reading as email_events
 from db.queries.engagement import reading as engagements
 from db.queries.events import dead_letters
 from db.queries.events import reading as events
@@ -15,6 +16,9 @@ from db.queries.exports import reading as exports
 from db.queries.followers import reading as followers
 from db.queries.impressions import reading
 from db.queries.interactions import reading as interactions
+from db.queries.leads import reading as leads
+from db.queries.mailings import links, recipients
+from db.queries.mailings import reading as mailings
 from db.queries.spaces import reading as spaces
 from graph import ids
 from graph.access import Scope
@@ -38,14 +42,20 @@ FETCHES: dict[str, Fetch] = {
     "ContentItem": content.by_ids,
     "ContentPost": content.posts_by_ids,
     "DeadLetter": dead_letters.by_ids,
+    "EmailEvent": email_events.by_ids,
+    "EmailTemplate": email_templates.live_by_ids,
     "Event": events.by_ids,
     "ExportJob": exports.by_ids,
     "Follower": followers.by_ids,
     "Impression": reading.by_ids,
     "Interaction": interactions.by_ids,
+    "Lead": leads.by_ids,
+    "Mailing": mailings.by_ids,
     "Reaction": engagements.reactions,
+    "Recipient": recipients.by_ids,
     "Share": engagements.shares,
     "Space": spaces.by_ids,
+    "TrackedLink": links.by_ids,
     "Workspace": workspaces.by_ids,
 }
 """How each type is found by key. A type that is missing here cannot be found by ``node``."""

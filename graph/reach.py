@@ -9,7 +9,7 @@ from typing import Any
 
 from graphql import FieldNode, FragmentSpreadNode, GraphQLSchema, SelectionSetNode, get_named_type, is_composite_type
 
-_VALUES = frozenset({"Actor", "ContentTag", "Money", "Performance", "PostFigures", "ResolvedWindow"})
+_VALUES = frozenset({"Actor", "ContentTag", "Money", "Performance", "PostFigures", "ResolvedWindow", "Suppression"})
 """Objects that are part of the thing whose field they are."""
 
 

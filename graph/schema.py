@@ -23,6 +23,12 @@ from graph.content.mutations import ContentMutation
 from graph.content.queries import ContentQuery
 from graph.content.types import ContentItem, ContentPost
 from graph.descriptions import describe
+from graph.email_events.mutations import EmailEventMutation
+from graph.email_events.types import EmailEvent
+from graph.email_templates.mutations import EmailTemplateMutation
+from graph.email_templates.preview import EmailPreviewQuery
+from graph.email_templates.queries import EmailTemplateQuery
+from graph.email_templates.types import EmailTemplate
 from graph.engagement.mutations import EngagementMutation
 from graph.engagement.subscriptions import EngagementSubscription
 from graph.engagement.types import Comment, Reaction, Share
@@ -41,8 +47,15 @@ from graph.impressions.types import Impression
 from graph.interactions.mutations import InteractionMutation
 from graph.interactions.queries import InteractionQuery
 from graph.interactions.types import Interaction
+from graph.leads.mutations import LeadMutation
+from graph.leads.queries import LeadQuery
+from graph.leads.types import Lead
 from graph.levels import equip
 from graph.live.queries import LiveQuery
+from graph.mailings.mutations import MailingMutation
+from graph.mailings.queries import MailingQuery
+from graph.mailings.recipients import Recipient, TrackedLink
+from graph.mailings.types import Mailing
 from graph.nodes import NodeQuery
 from graph.scalars import SCALARS
 from graph.spaces.mutations import SpaceMutation
@@ -63,6 +76,10 @@ Query = merge_types(
         InteractionQuery,
         SpaceQuery,
         AssetQuery,
+        LeadQuery,
+        EmailTemplateQuery,
+        EmailPreviewQuery,
+        MailingQuery,
         ExportQuery,
         LiveQuery,
     ),
@@ -84,6 +101,10 @@ Mutation = merge_types(
         AssetStoringMutation,
         AssetImportMutation,
         AssetMutation,
+        LeadMutation,
+        EmailTemplateMutation,
+        MailingMutation,
+        EmailEventMutation,
         ExportMutation,
         ClientMutation,
     ),
@@ -105,15 +126,21 @@ schema = strawberry.Schema(
         ContentItem,
         ContentPost,
         DeadLetter,
+        EmailEvent,
+        EmailTemplate,
         Event,
         ExportJob,
         Follower,
         Impression,
         Interaction,
+        Lead,
+        Mailing,
         Reaction,
+        Recipient,
         Share,
         Comment,
         Space,
+        TrackedLink,
     ],
     config=StrawberryConfig(scalar_map=SCALARS),
 )

@@ -77,7 +77,8 @@ def server_of(settings: Settings, url: str) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here asks who the client is, or by which scheme it came
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ws="websockets-sansio",

@@ -11,6 +11,7 @@ from graph.environment import (
     database_url,
     is_loopback,
     jwks_url,
+    networks,
     object_store_public_url,
     object_store_url,
     one_of,
@@ -110,6 +111,9 @@ class Settings:
     """WEBSOCKET_INIT_SECONDS: how long a connection may wait to say who it is."""
     allowed_origins: frozenset[str]
     """ALLOWED_ORIGINS: pages of these origins, separated by commas, may open streams. Those of the server's own always may."""
+    trusted_proxies: tuple[str, ...]
+    """TRUSTED_PROXIES: addresses and networks, separated by commas, whose X-Forwarded-For says where a hit of a mail's link came
+    from. None: nobody's, and it came from whoever connected."""
     public_url: str | None
     """PUBLIC_URL: how clients reach the server, for the links that it hands out. None: http, and the host and port it listens on."""
     file_link_seconds: int
@@ -170,6 +174,7 @@ class Settings:
             frame_bytes=whole(environ, "WEBSOCKET_FRAME_BYTES", 256 * 1024, least=1024),
             init_timeout=whole(environ, "WEBSOCKET_INIT_SECONDS", 10, least=1),
             allowed_origins=origins(environ.get("ALLOWED_ORIGINS") or ""),
+            trusted_proxies=networks(environ.get("TRUSTED_PROXIES") or "", "TRUSTED_PROXIES"),
             public_url=public_url(environ.get("PUBLIC_URL") or ""),
             file_link_seconds=whole(environ, "FILE_LINK_SECONDS", 900, least=1, most=LONGEST_LINK),
             object_store_url=object_store_url(environ.get("OBJECT_STORE_URL")),

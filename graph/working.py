@@ -12,6 +12,7 @@ from graph.logs import configure_logging
 from graph.opening import database_at
 from graph.settings import Settings
 from jobs.exports.run import Options
+from jobs.mailings.sending import Sender
 from jobs.objects import BadObjectUrl, Objects, ObjectsError
 from jobs.worker import Worker
 
@@ -29,10 +30,11 @@ def objects_of(settings: Settings) -> Objects:
         raise SettingsError(f"OBJECT_STORE_URL: {error}") from None
 
 
-def worker_of(settings: Settings, database: Database, url: str, objects: Objects) -> Worker:
-    """The worker of the settings, over a database and a store that are open."""
+def worker_of(settings: Settings, database: Database, url: str, objects: Objects, address: str) -> Worker:
+    """The worker of the settings, over a database and a store that are open. ``address``: where the links in mails lead."""
     options = Options(part_rows=settings.export_part_rows)
-    return Worker(settings.live_database_url or url, database, objects, settings.jobs_heartbeat, options)
+    sender = Sender(database, settings.mail_options(), address)
+    return Worker(settings.live_database_url or url, database, objects, settings.jobs_heartbeat, options, sender=sender)
 
 
 def work(settings: Settings) -> None:
@@ -50,7 +52,7 @@ def work(settings: Settings) -> None:
 
 async def _work(settings: Settings, url: str, objects: Objects) -> None:
     database = Database(url, size=settings.pool_size, overflow=settings.pool_overflow, timeout=settings.pool_timeout)
-    worker = worker_of(settings, database, url, objects)
+    worker = worker_of(settings, database, url, objects, settings.address(settings.port))
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     log.info("this process does background work")

@@ -19,12 +19,12 @@ from db.queries.events import recording as reporting
 from db.queries.impressions import reading, recording
 from db.queries.interactions import placing
 from db.queries.interactions import recording as interacting
-from jobs import demo_content, demo_events, demo_spaces
+from jobs import demo_content, demo_events, demo_mailings, demo_spaces
 from jobs.demo_engagement import engagements
 
 WORKSPACE = "demo"
 IMPRESSIONS = 6000
-_FINGERPRINT = "demo-5"  # no file's: those are hashes. Counted up whenever the demo gets more.
+_FINGERPRINT = "demo-6"  # no file's: those are hashes. Counted up whenever the demo gets more.
 _BATCH = 2000
 _SEED = 20260105
 
@@ -69,9 +69,10 @@ async def load(database: Database) -> bool:
     [launch] = [row for row in keys if row["key"] == demo_spaces.CAMPAIGN]
     launched = {"campaign_id": ids[launch["key"]], "brand_id": launch["brand_id"]}
     await demo_spaces.load(database, workspace_id, launched, _FIRST_DAY)
+    await demo_mailings.load(database, workspace_id, ids[demo_mailings.CAMPAIGN], _FIRST_DAY)
     async with database.write(workspace_id) as transaction:
         await imports.locked(transaction, _FINGERPRINT)
-        rows = len(items) + engaged + reported + interacted + demo_spaces.ROWS
+        rows = len(items) + engaged + reported + interacted + demo_spaces.ROWS + demo_mailings.LEADS
         await imports.save(transaction, _FINGERPRINT, {"rows_read": rows, "accepted": rows})
         await imports.finish(transaction, _FINGERPRINT)
     return True

@@ -20,6 +20,7 @@ from jobs import recounts
 from jobs.again import Again
 from jobs.assets.sweeping import sweep
 from jobs.exports.run import Options, export
+from jobs.mailings.sending import Sender
 from jobs.objects import Objects
 
 log = structlog.get_logger("groundswell.worker")
@@ -44,7 +45,7 @@ class Worker:
 
     ``url`` is where it may listen and hold a connection. ``heartbeat``: for how long a worker may be silent before others
     take its jobs over. What stops it in the middle of a job gives the job back at once. ``clock``: what time it is, which
-    tells where a night has begun.
+    tells where a night has begun. ``sender``: sends mailings beside all this; without one nobody here does.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Worker:
         heartbeat: timedelta,
         options: Options | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sender: Sender | None = None,
     ) -> None:
         self._url = url
         self._database = database
@@ -62,6 +64,7 @@ class Worker:
         self._heartbeat = heartbeat
         self._options = options or Options()
         self._clock = clock
+        self._sender = sender
         self._stopping = asyncio.Event()
         self._halt: Callable[[], None] = lambda: None
 
@@ -69,10 +72,12 @@ class Worker:
         """Ends ``run`` soon: running jobs stop where they are, and are given back."""
         self._stopping.set()
         self._halt()
+        if self._sender is not None:
+            self._sender.stop()
 
     async def run(self) -> None:
         """Works. Stops in the same way when it is cancelled."""
-        work = asyncio.create_task(self._work())
+        work = asyncio.gather(self._again(self._take), self._again(self._mail))
         try:
             await asyncio.shield(work)
         finally:
@@ -80,10 +85,15 @@ class Worker:
             await asyncio.wait((work,), timeout=GRACE_SECONDS)
             work.cancel()
 
-    async def _work(self) -> None:
+    async def _mail(self) -> None:
+        """Sends mailings. It has connections of its own, and is not disturbed by what the queue loses."""
+        await (self._sender.run() if self._sender is not None else self._stopping.wait())
+
+    async def _again(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Works again and again, until it is stopped."""
         while not self._stopping.is_set():
             try:
-                await self._take()
+                await work()
             except Exception as error:
                 if not is_unavailable(error):
                     log.exception("background work failed; trying again")

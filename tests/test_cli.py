@@ -77,11 +77,12 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def serve(data_dir: Path) -> Iterator[Serve]:
-    """Starts a server on a free port, without the demo. Its standard error goes to serve.err."""
+    """Starts a server on a free port, without the demo unless it is asked for. Its standard error goes to serve.err."""
     started: list[subprocess.Popen[str]] = []
 
-    def start() -> "subprocess.Popen[str]":
-        line = [*COMMAND, "serve", "--no-demo", "--port", "0", "--data-dir", str(data_dir)]
+    def start(demo: bool = False) -> "subprocess.Popen[str]":
+        how = "--demo" if demo else "--no-demo"
+        line = [*COMMAND, "serve", how, "--port", "0", "--data-dir", str(data_dir)]
         with (data_dir.parent / "serve.err").open("a") as errors:
             process = subprocess.Popen(
                 line, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
@@ -405,6 +406,18 @@ async def test_a_recount_goes_on_with_one_that_was_stopped(
     assert (await recount("test")).stdout == f"{found.format(2)} (went on behind 1 followers).\n"
     assert (await recount("test")).stdout == f"{found.format(0)}.\n"
     assert "There are: test." in refusal(await recount("none"))
+
+
+async def test_mails_that_came_back_are_read(data_dir: Path, database_url: str, tmp_path: Path) -> None:
+    mails = tmp_path / "mails"
+    mails.mkdir()
+    (mails / "1.eml").write_text("From: ann@example.com\n\nHello\n")
+    (mails / "2.eml").symlink_to(tmp_path / "nowhere")
+    line = ("mail", "returned", mails, "--data-dir", data_dir)
+    done = await asyncio.to_thread(groundswell, *line, DATABASE_URL=_plain(database_url))
+    assert (done.returncode, done.stderr) == (0, f"not read: {mails / '2.eml'}: No such file or directory\n")
+    rest = "complaints 0, duplicates 0, delays 0, not ours 1, not understood 0, not recorded 0, unreadable 1"
+    assert done.stdout == f"read 1, bounces 0, {rest}\n"
 
 
 def _plain(url: str) -> str:

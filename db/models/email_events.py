@@ -34,9 +34,10 @@ class EmailEvent(Base):
         CheckConstraint(f"length(user_agent) <= {LONGEST_AGENT}", name="user_agent"),
         Index("email_events_recipient_idx", "workspace_id", "recipient_id", "occurred_at", "id"),
         Index("email_events_mailing_idx", "workspace_id", "mailing_id", "occurred_at", "id"),
-        Index("email_events_type_idx", "workspace_id", "mailing_id", "type", "occurred_at", "id"),
+        # Pages of some types, of people or of machines, are put together from those of each.
+        Index("email_events_did_idx", "workspace_id", "recipient_id", "type", "is_machine", "occurred_at", "id"),
+        Index("email_events_type_idx", "workspace_id", "mailing_id", "type", "is_machine", "occurred_at", "id"),
         Index("email_events_address_idx", "workspace_id", "mailing_id", "ip_address", "occurred_at", "id"),
-        Index("email_events_link_idx", "workspace_id", "link_id", "occurred_at", "id"),
     )
 
     workspace_id: Mapped[WorkspaceKey]

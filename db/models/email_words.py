@@ -13,6 +13,8 @@ LARGEST_HTML = 512 * 1024
 """Characters of a template's HTML."""
 LARGEST_TEXT = 128 * 1024
 LONGEST_LINK = 2_000
+MOST_LINKS = 200
+"""Different links of a mail."""
 LONGEST_REASON = 1_000
 LONGEST_AGENT = 1_000
 LARGEST_DATA = 16_384
@@ -86,5 +88,7 @@ FIRSTS: dict[EmailEventType, str] = {
     EmailEventType.COMPLAIN: "complained_at",
 }
 """The column of a recipient that keeps the first event of each type."""
+MACHINE_SECONDS = 3.0
+"""What is opened or clicked sooner after it was sent, no person did."""
 BY_MACHINES = (EmailEventType.OPEN, EmailEventType.CLICK)
 """What machines do, too. The other types are never theirs."""

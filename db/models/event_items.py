@@ -11,7 +11,7 @@ import orjson
 
 from db.errors import Problem, invalid
 from db.models.event_kinds import EventType
-from db.models.rules import amount_problems, past_problems, text_problems
+from db.models.rules import amount_problems, depth_problems, past_problems, text_problems
 
 LARGEST_DATA = 16_384
 """Bytes of the data's JSON."""
@@ -64,6 +64,7 @@ def _data_problems(data: Any) -> Iterator[Problem]:
     except TypeError:  # deeper than can be written, or a whole number of more than 64 bits
         yield invalid("This is nested too deeply, or holds a number that is too large.", "data")
         return
+    yield from depth_problems("data", data, written)
     if len(written) > LARGEST_DATA:
         yield invalid(f"At most {LARGEST_DATA:,} bytes of JSON; there are {len(written):,}.", "data")
     elif _ESCAPED_NULL in written and "\0" in "".join(_texts(data)):

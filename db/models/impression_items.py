@@ -66,7 +66,7 @@ class NewImpression:
         for (name, longest), value in zip(_TEXTS, _texts_of(self), strict=True):
             if value is not None and (not value or len(value) > longest or "\0" in value):
                 found.extend(text_problems(name, value, longest, may_be_empty=name in _MAY_BE_EMPTY))
-        if self.ip_address is not None and not _is_address(self.ip_address):
+        if self.ip_address is not None and not is_address(self.ip_address):
             found.append(invalid("This is not an IP address.", "ip_address"))
         found.extend(_shared_problems(self, now))
         found.extend(time_problems("occurred_at", self.occurred_at, now))
@@ -159,7 +159,8 @@ def _shared_problems(item: NewImpression | ImpressionChange, now: datetime) -> I
             yield from time_problems(name, moment, now)
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address that PostgreSQL keeps."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

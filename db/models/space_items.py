@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from db.errors import Problem, invalid
 from db.models.event_items import CURRENCY
 from db.models.follower_words import LONGEST_WORD, words_of
-from db.models.rules import amount_problems, text_problems
+from db.models.rules import LARGEST_FIGURE, amount_problems, text_problems
 
 LONGEST_NAME = 200
 LONGEST_EXTERNAL_ID = 200
@@ -23,9 +21,6 @@ MOST_TAGS = 50
 """Of one space or asset."""
 MOST_WORDS = 500
 """By which one space or asset is found: those of its name first."""
-LARGEST_FIGURE = 2**53 - 1
-LARGEST_DOCUMENT = 65_536
-"""Bytes of a JSON document that is kept beside a space or an asset."""
 COUNTED = ("impressions", "clicks", "conversions")
 PAID = ("spend", "revenue")
 TAG, WORD = "TAG", "WORD"
@@ -88,32 +83,3 @@ def _money_problems(name: str, amount: Decimal, currency: str) -> Iterable[Probl
     yield from amount_problems(name, amount)
     if not CURRENCY.fullmatch(currency):
         yield invalid("A currency is three capital letters, ISO 4217.", name)
-
-
-def json_problems(name: str, value: Any) -> Iterator[Problem]:
-    """What is wrong with a JSON document that is to be kept beside something."""
-    try:
-        written = orjson.dumps(value)
-    except (TypeError, ValueError):
-        yield invalid("This is not JSON, or a number in it is beyond 64 bits.", name)
-        return
-    if len(written) > LARGEST_DOCUMENT:
-        yield invalid(f"At most {LARGEST_DOCUMENT:,} bytes of JSON; there are {len(written):,}.", name)
-    parts = list(_parts(value))
-    if any(isinstance(part, str) and "\0" in part for part in parts):
-        yield invalid("A text cannot hold the character U+0000.", name)
-    # PostgreSQL writes 1e20 as all its digits, which nobody reads back as the same number.
-    if any(isinstance(part, int | float) and not abs(part) <= LARGEST_FIGURE for part in parts):
-        yield invalid("Numbers lie within plus or minus 2^53-1. Write larger ones as texts.", name)
-
-
-def _parts(document: Any) -> Iterator[Any]:
-    """All that a document consists of, keys included."""
-    left = [document]
-    while left:
-        part = left.pop()
-        yield part
-        if isinstance(part, dict):
-            left += [*part, *part.values()]
-        elif isinstance(part, list):
-            left += part

@@ -17,6 +17,7 @@ from db.queries.engagement.engagers import AudienceAction
 from db.queries.events import reading as events
 from db.queries.events.metrics import CAMPAIGNS
 from db.queries.impressions import reading
+from db.queries.mailings import reading as mailings
 from db.queries.spaces import reading as spaces
 from graph.brands import Brand, brands_of
 from graph.campaigns.metrics import CampaignMetrics, CampaignMetricsPoint, needs_of, point_needs
@@ -32,6 +33,7 @@ from graph.events.metrics import EventMetrics, EventMetricsPoint, metrics_of, se
 from graph.ids import Node, global_id
 from graph.impressions.filters import ImpressionFilter, filter_of
 from graph.levels import Roots, level_field
+from graph.mailings.metrics import MailingMetrics, campaign_metrics_of
 from graph.money import Money
 from graph.scalars import BigInt
 from graph.selection import selection_of
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from graph.engagement.types import Comment, Engagement
     from graph.events.types import Event
     from graph.impressions.types import Impression
+    from graph.mailings.types import Mailing
     from graph.spaces.types import Space
 
 strawberry.enum(
@@ -276,6 +279,28 @@ class Campaign(Node):
             lambda fields, request: (spaces.of_campaigns, (fields, request)),
             (spaces.count_of_campaigns, ()),
         )
+
+    @level_field(description="Its mailings, newest first.")
+    async def mailings(
+        roots: Roots,  # noqa: N805
+        info: Info,
+        first: First = 20,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> list[Connection[Annotated["Mailing", strawberry.lazy("graph.mailings.types")]]]:
+        return await connections(
+            info,
+            mailings.NEWEST,
+            PageRequest.of(first, after, last, before),
+            _ids(roots),
+            lambda fields, request: (mailings.of_campaigns, (fields, request)),
+            (mailings.count_of_campaigns, ()),
+        )
+
+    @level_field(description="The numbers of all its mailings together.")
+    async def mailing_metrics(roots: Roots, info: Info) -> list[MailingMetrics]:  # noqa: N805
+        return await campaign_metrics_of(info, _ids(roots))
 
 
 def _ids(roots: Roots) -> list[int]:

@@ -10,7 +10,7 @@ import orjson
 from db.errors import Problem, ProblemCode, camel, invalid
 from db.models.asset_items import NewAsset
 from db.models.asset_kinds import MIB, NEEDS_FILE, AssetType
-from db.models.space_items import json_problems
+from db.models.rules import json_problems
 from jobs.asset_imports.tables import Cells, Table, refused
 
 MOST_ROWS = 5_000

@@ -8,7 +8,7 @@ from db.errors import ProblemCode, invalid
 from db.models.asset_items import LONGEST_NAME, LONGEST_TITLE, NewAsset
 from db.models.asset_kinds import MIB, AssetType
 from db.models.platforms import Platform
-from db.models.space_items import json_problems
+from db.models.rules import json_problems
 from jobs.asset_imports.manifests import MOST_ROWS, Row
 from jobs.asset_imports.tables import Cells, Table, moment_of, refused
 

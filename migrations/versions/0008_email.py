@@ -517,10 +517,13 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
-        "email_events_link_idx", "email_events", ["workspace_id", "link_id", "occurred_at", "id"], unique=False
+        "email_events_mailing_idx", "email_events", ["workspace_id", "mailing_id", "occurred_at", "id"], unique=False
     )
     op.create_index(
-        "email_events_mailing_idx", "email_events", ["workspace_id", "mailing_id", "occurred_at", "id"], unique=False
+        "email_events_did_idx",
+        "email_events",
+        ["workspace_id", "recipient_id", "type", "is_machine", "occurred_at", "id"],
+        unique=False,
     )
     op.create_index(
         "email_events_recipient_idx",
@@ -531,7 +534,7 @@ def upgrade() -> None:
     op.create_index(
         "email_events_type_idx",
         "email_events",
-        ["workspace_id", "mailing_id", "type", "occurred_at", "id"],
+        ["workspace_id", "mailing_id", "type", "is_machine", "occurred_at", "id"],
         unique=False,
     )
     op.create_table(

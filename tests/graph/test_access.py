@@ -29,6 +29,10 @@ ABOUT = {
     "Query.follower": "Follower",
     "Query.space": "Space",
     "Query.asset": "Asset",
+    "Query.lead": "Lead",
+    "Query.emailTemplate": "EmailTemplate",
+    "Query.emailTemplatePreview": "EmailTemplate",
+    "Query.mailing": "Mailing",
 }
 """Of what type the ids of a root field are, where they are not of campaigns."""
 
@@ -45,9 +49,8 @@ def example(kind: Any, about: str) -> str:
     if is_enum_type(kind):
         return str(next(iter(kind.values)))
     assert is_scalar_type(kind)
-    if kind.name in {"BigInt", "Upload"}:
-        return {"BigInt": "1", "Upload": "$file"}[kind.name]
-    return f'"{encode(about, 1)}"'
+    others = {"BigInt": "1", "Upload": "$file", "DateTime": '"2026-03-01T00:00:00Z"'}
+    return others.get(kind.name, f'"{encode(about, 1)}"')
 
 
 def call(coordinate: str) -> str:

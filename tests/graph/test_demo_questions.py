@@ -1,4 +1,4 @@
-"""The questions about content, followers and creatives, asked of the demo as the README asks them."""
+"""The questions about content, followers, creatives and mail, asked of the demo as the README asks them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -63,6 +63,23 @@ async def test_the_readme_answers_its_questions(shown: Api) -> None:
         {"name": "City Bike Spring Launch on TikTok", "isTemplate": False, "performance": None, **held},
         {"name": "City Bike Spring Launch on Meta", "isTemplate": True, "performance": figures, **held},
     ]
+
+    [mail] = [await shown.data(question) for question in questions("Send mail")]
+    [wave] = mail["mailings"]["nodes"]
+    assert (wave["name"], wave["startedAt"]) == ("City bike launch, first wave", "2026-03-10T08:00:00Z")
+    assert wave["metrics"] == {
+        "emailsSent": 240,
+        "emailsDelivered": 237,
+        "openRate": 50.42,
+        "clickRate": 15.83,
+        "clickToOpenRate": 31.4,
+        "bounceRate": 1.25,
+        "unsubscribeRate": 1.67,
+    }
+    assert [link["uniqueClicks"] for link in wave["links"]["nodes"]] == [11, 12, 15]
+    counts = {one["status"]: one["count"] for one in wave["recipientsByStatus"] if one["count"]}
+    assert counts == {"SENT": 233, "BOUNCED": 3, "UNSUBSCRIBED": 4}
+    assert (wave["events"]["totalCount"], len(wave["events"]["nodes"])) == (38, 2)
 
 
 def _summary(interactions: int, comments: int) -> dict[str, Any]:

@@ -175,7 +175,7 @@ async def test_totals_are_those_of_the_filter(api: Api) -> None:
 @pytest.fixture(params=[0, 5000], ids=["many", "few"])
 def found_are_few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Searches find few followers, or more than that."""
-    monkeypatch.setattr("db.queries.followers.reading.FEW", request.param)
+    monkeypatch.setattr("db.queries.words.FEW", request.param)
     reading._listed.cache_clear()  # type: ignore[attr-defined]
     yield
     reading._listed.cache_clear()  # type: ignore[attr-defined]

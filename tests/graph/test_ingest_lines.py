@@ -146,6 +146,8 @@ def test_data_that_is_nested_too_deeply_is_refused() -> None:
     given = json.dumps(event("a", data="?")).replace('"?"', "[" * 500 + "]" * 500).encode()
     message = "This is nested too deeply, or holds a number that is too large."
     assert wrong(given) == [("INVALID", "data", message)]
+    given = json.dumps(event("a", data="?")).replace('"?"', "[" * 101 + "]" * 101).encode()
+    assert wrong(given) == [("INVALID", "data", "At most 100 levels of JSON within each other.")]
 
 
 @pytest.mark.parametrize("name", ["key", "type", "campaignId", "campaign", "userId", "occurredAt", "value", "amount"])

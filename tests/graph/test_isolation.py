@@ -1,5 +1,7 @@
 """Another workspace's things do not exist: in every place that takes an id, they answer as what never was."""
 
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,7 +11,13 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type
 from sqlalchemy import text
 
 from db.engine import Database
-from graph.ids import encode
+from db.models.email_event_items import NewEmailEvent
+from db.models.email_words import EmailEventType
+from db.queries import workspaces
+from db.queries.email_events import recording
+from db.queries.mailings import moving
+from db.queries.mailings import writing as mailings
+from graph.ids import encode, parts
 from graph.schema import schema
 from tests.api import Api, build, token
 from tests.creatives import change, create_space, picture, send, upload
@@ -27,6 +35,7 @@ from tests.facts import (
     share,
     start_export,
 )
+from tests.graph.test_mailings import create_mailing, create_template
 from tests.social import interaction, post, record_interactions, upsert_content
 
 
@@ -147,6 +156,59 @@ PLACES |= {
         "recordAssetReuse", "asset { id }", 'assetId: $id, usedInType: "x", usedInId: "x"'
     ),
 }
+
+
+def _mail(name: str, kind: str, values: str) -> str:
+    """A change of leads, templates or mailings that names a thing."""
+    mine = ", $mine: ID!" if "$mine" in values else ""
+    return f"mutation ($id: ID!{mine}) {{ {name}(input: {{{values}}}) {{ {kind} {_WRONG} }} }}"
+
+
+_LETTER = 'name: "X", subject: "X", html: "<p>X</p>"'
+_NEW_MAILING = 'name: "X", fromAddress: "a@example.com"'
+_NO_TEMPLATE, _NO_CAMPAIGN = encode("EmailTemplate", 999999), encode("Campaign", 999999)
+PLACES |= {
+    "Query.lead(id:)": "query ($id: ID!) { lead(id: $id) { id email suppression { reason } } }",
+    "Query.emailTemplate(id:)": "query ($id: ID!) { emailTemplate(id: $id) { id subject } }",
+    "Query.emailTemplatePreview(templateId:)": "query ($id: ID!) { emailTemplatePreview(templateId: $id) { html } }",
+    "Query.emailTemplatePreview(leadId:)": "query ($id: ID!, $mine: ID!) { emailTemplatePreview(templateId: $mine, leadId: $id) "
+    "{ html } }",
+    "PreviewEmailInput.leadId": 'query ($id: ID!) { previewEmail(input: {subject: "X", html: "<p>X</p>", leadId: $id}) '
+    "{ preview { html } userErrors { code message field } } }",
+    "LiftSuppressionInput.leadId": _mail("liftSuppression", "lead { id }", "leadId: $id"),
+    "UpdateEmailTemplateInput.id": _mail("updateEmailTemplate", "emailTemplate { id }", f"id: $id, {_LETTER}"),
+    "DeleteEmailTemplateInput.id": _mail("deleteEmailTemplate", "deletedId", "id: $id"),
+    "Query.mailing(id:)": "query ($id: ID!) { mailing(id: $id) { id name metrics { emailsSent } recipients { totalCount } "
+    "recipientsByStatus { count } links { totalCount } events { totalCount } } }",
+    "MailingFilter.campaignId": "query ($id: ID!) { mailings(filter: {campaignId: $id}) { totalCount nodes { id } } }",
+    "CreateMailingInput.campaignId": _mail(
+        "createMailing", "mailing { id }", f'{_NEW_MAILING}, campaignId: $id, templateId: "{_NO_TEMPLATE}"'
+    ),
+    "CreateMailingInput.templateId": _mail(
+        "createMailing", "mailing { id }", f'{_NEW_MAILING}, campaignId: "{_NO_CAMPAIGN}", templateId: $id'
+    ),
+    "UpdateMailingInput.id": _mail("updateMailing", "mailing { id }", 'id: $id, name: "X"'),
+    "UpdateMailingInput.templateId": _mail("updateMailing", "mailing { id }", "id: $mine, templateId: $id"),
+    "DeleteMailingInput.id": _mail("deleteMailing", "deletedId", "id: $id"),
+    "ScheduleMailingInput.id": _mail(
+        "scheduleMailing", "mailing { id }", 'id: $id, scheduledAt: "2026-03-01T00:00:00Z"'
+    ),
+    "MailingActionInput.id": "mutation ($id: ID!) { "
+    + " ".join(
+        f"{name}Mailing(input: {{id: $id}}) {{ mailing {{ id }} {_WRONG} }}"
+        for name in ("start", "pause", "resume", "unschedule")
+    )
+    + " }",
+    "AddRecipientsInput.mailingId": _mail("addRecipients", "accepted", 'mailingId: $id, emails: ["a@example.com"]'),
+    "AddRecipientsInput.leadIds": _mail(
+        "addRecipients", "accepted rejected { code message field }", "mailingId: $mine, leadIds: [$id]"
+    ),
+    "EmailEventInput.recipientId": _mail(
+        "recordEmailEvents",
+        "accepted rejected { code message field }",
+        'events: [{key: "x", recipientId: $id, type: OPEN}]',
+    ),
+}
 FILES = {"ImportAssetsInput.spaceId"}
 """Places in inputs that come with a file: tried by a test of their own."""
 STREAMS = {
@@ -160,6 +222,7 @@ PLACES |= {
     "RevokeApiClientInput.id": "mutation ($id: ID!) { revokeApiClient(input: {id: $id}) "
     "{ apiClient { id } userErrors { code message field } } }",
 }
+MAIL = ("Lead", "EmailTemplate", "Mailing", "Recipient", "TrackedLink", "EmailEvent")
 KINDS = {
     "Query.node(id:)": (
         "Campaign",
@@ -182,6 +245,7 @@ KINDS = {
         "Interaction",
         "Space",
         "Asset",
+        *MAIL,
     ),
     "Query.nodes(ids:)": (
         "Campaign",
@@ -204,6 +268,7 @@ KINDS = {
         "Interaction",
         "Space",
         "Asset",
+        *MAIL,
     ),
     "Query.channel(id:)": ("Channel",),
     "Query.contentItem(id:)": ("ContentItem",),
@@ -264,6 +329,40 @@ KINDS = {
     "CompleteUploadInput.uploadId": ("Upload",),
     "UpdateAssetInput.id": ("Asset",),
     "RecordAssetReuseInput.assetId": ("Asset",),
+    **dict.fromkeys(
+        (
+            "Query.lead(id:)",
+            "Query.emailTemplatePreview(leadId:)",
+            "PreviewEmailInput.leadId",
+            "LiftSuppressionInput.leadId",
+            "AddRecipientsInput.leadIds",
+        ),
+        ("Lead",),
+    ),
+    **dict.fromkeys(
+        (
+            "Query.emailTemplate(id:)",
+            "Query.emailTemplatePreview(templateId:)",
+            "UpdateEmailTemplateInput.id",
+            "DeleteEmailTemplateInput.id",
+            "CreateMailingInput.templateId",
+            "UpdateMailingInput.templateId",
+        ),
+        ("EmailTemplate",),
+    ),
+    **dict.fromkeys(
+        (
+            "Query.mailing(id:)",
+            "UpdateMailingInput.id",
+            "DeleteMailingInput.id",
+            "ScheduleMailingInput.id",
+            "MailingActionInput.id",
+            "AddRecipientsInput.mailingId",
+        ),
+        ("Mailing",),
+    ),
+    **dict.fromkeys(("MailingFilter.campaignId", "CreateMailingInput.campaignId"), ("Campaign",)),
+    "EmailEventInput.recipientId": ("Recipient",),
 }
 
 
@@ -327,6 +426,7 @@ async def _theirs(api: Api) -> dict[str, str]:
         theirs, "recordAssetReuse", {"assetId": made["asset"]["id"], "usedInType": "x", "usedInId": "x"}, _WRONG
     )
     return {
+        **await _their_mail(theirs, campaign_id),
         "Space": space_id,
         "Asset": made["asset"]["id"],
         "Upload": (await change(theirs, "createUpload", given, "uploadId"))["uploadId"],
@@ -351,6 +451,39 @@ async def _theirs(api: Api) -> dict[str, str]:
     }
 
 
+async def _their_mail(theirs: Api, campaign_id: str) -> dict[str, str]:
+    """A mailing to one lead, who clicked a link and unsubscribed. What counts it is one writer's."""
+    lead = await theirs.data(
+        'mutation { upsertLeads(input: {leads: [{email: "a@theirs.example", attributes: {city: "X"}}]}) { leads { id } } }'
+    )
+    [lead_id] = [one["id"] for one in lead["upsertLeads"]["leads"]]
+    template_id = await create_template(theirs)
+    mailing_id = await create_mailing(theirs, campaign_id, templateId=template_id, key="theirs")
+    key = parts(mailing_id)[1]
+    async with theirs.database.write(await workspaces.id_of(theirs.database, "other") or 0) as transaction:
+        await mailings.add_recipients(transaction, key, {0: parts(lead_id)[1]}, {})
+        await moving.start(transaction, key, lambda *_: ["https://theirs.example"])
+        recipient_id = await transaction.scalar(text("SELECT id FROM recipients"))
+        link_id = await transaction.scalar(text("SELECT id FROM tracked_links"))
+        before = "now() - interval '1 minute'"  # what comes at once is a machine's
+        await transaction.run(text(f"UPDATE recipients SET intent_at = {before}, sent_at = {before}"))
+        now = datetime.now(UTC)
+        events = [
+            NewEmailEvent("theirs", recipient_id, EmailEventType.CLICK, now, link_id=link_id),
+            NewEmailEvent("theirs2", recipient_id, EmailEventType.UNSUBSCRIBE, now),
+        ]
+        assert (await recording.record(transaction, events)).accepted == 2
+        event_id = await transaction.scalar(text("SELECT min(id) FROM email_events"))
+    return {
+        "Lead": lead_id,
+        "EmailTemplate": template_id,
+        "Mailing": mailing_id,
+        "Recipient": encode("Recipient", recipient_id),
+        "TrackedLink": encode("TrackedLink", link_id),
+        "EmailEvent": encode("EmailEvent", event_id),
+    }
+
+
 MISSING = {
     "ApiClient": encode("ApiClient", 999999),
     "Campaign": "Q2FtcGFpZ246OTk5OTk5",
@@ -362,9 +495,17 @@ MISSING = {
     "Comment": encode("Comment", 999999),
     "ExportJob": encode("ExportJob", 999999),
     **{kind: encode(kind, 999999) for kind in ("Channel", "Audience", "CampaignChannel", "Event", "DeadLetter")},
-    **{kind: encode(kind, 999999) for kind in ("Space", "Asset", "Upload")},
+    **{kind: encode(kind, 999999) for kind in ("Space", "Asset", "Upload", *MAIL)},
     **{kind: encode(kind, 999999) for kind in ("ContentItem", "ContentPost", "Follower", "Interaction")},
 }
+
+
+MINE: dict[str, Callable[[Api], Awaitable[str]]] = {
+    "UpdateMailingInput.templateId": create_mailing,
+    "AddRecipientsInput.leadIds": create_mailing,
+    "Query.emailTemplatePreview(leadId:)": create_template,
+}
+"""What is made for the places where something of one's own is named as well, if it is no campaign or space."""
 
 
 def test_every_place_that_takes_an_id_is_tried() -> None:
@@ -376,7 +517,7 @@ async def test_foreign_reads_as_missing(api: Api, foreign: dict[str, str], place
     api = api.as_(token(scopes=("read", "write", "ingest", "admin")))
     mine = {}
     if "$mine" in PLACES[place]:
-        mine = {"mine": await (create_space if place.startswith("UpdateSpace") else create_campaign)(api)}
+        mine = {"mine": await MINE.get(place, create_space if "Space" in place else create_campaign)(api)}
     for kind in KINDS[place]:
         hidden = await api.ask(PLACES[place], id=foreign[kind], **mine)
         assert hidden == await api.ask(PLACES[place], id=MISSING[kind], **mine)
@@ -416,6 +557,15 @@ async def test_foreign_keys_are_free_and_find_nothing(api: Api, foreign: dict[st
     [mine] = answer["followers"]["nodes"]
     assert mine.pop("id") != foreign["Follower"]
     assert mine == {"rank": 1, "score": {"value": 5}}
+    assert await api.data('{ mailingByKey(key: "theirs") { id } }') == {"mailingByKey": None}
+    mailing_id = await create_mailing(api, campaign_id, key="theirs")
+    assert mailing_id != foreign["Mailing"]
+    add = 'mutation ($id: ID!) { addRecipients(input: {mailingId: $id, emails: ["a@theirs.example"]}) { accepted } }'
+    assert await api.data(add, id=mailing_id) == {"addRecipients": {"accepted": 1}}
+    lead = "{ leads { nodes { id attributes unsubscribedAt suppression { reason } } } }"
+    [mine] = (await api.data(lead))["leads"]["nodes"]
+    assert mine.pop("id") != foreign["Lead"]
+    assert mine == dict.fromkeys(("attributes", "unsubscribedAt", "suppression"))
 
 
 ROWS = {
@@ -437,6 +587,10 @@ ROWS = {
     "blob_hash_bands": 9,
     "loose_objects": 1,
     "follower_words": 3,
+    **dict.fromkeys(("leads", "lead_attributes", "suppressions", "email_templates", "mailings", "recipients"), 1),
+    **dict.fromkeys(("tracked_links", "link_totals", "link_recipients", "mailing_totals"), 1),
+    "lead_words": 5,
+    "email_events": 2,
     "follower_score_counts": 8,
 }
 

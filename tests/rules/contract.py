@@ -5,12 +5,7 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLSchema, build_ast_schema, get_named_type, parse
 
-LATER_FIELDS = {
-    "Campaign": {
-        "mailings",
-        "mailingMetrics",
-    },
-}
+LATER_FIELDS: dict[str, set[str]] = {}
 """Fields of types that are there, which belong to later issues."""
 
 ROOTS = {
@@ -37,6 +32,10 @@ ROOTS = {
         "spaces",
         "asset",
         "assets",
+        "leads",
+        "emailTemplates",
+        "mailing",
+        "mailings",
     },
     "Subscription": {"engagements", "campaignMetrics", "exportJob"},
     "Mutation": {
@@ -75,6 +74,20 @@ ROOTS = {
         "deleteAsset",
         "restoreAsset",
         "recordAssetReuse",
+        "upsertLeads",
+        "createEmailTemplate",
+        "updateEmailTemplate",
+        "deleteEmailTemplate",
+        "createMailing",
+        "updateMailing",
+        "deleteMailing",
+        "addRecipients",
+        "scheduleMailing",
+        "unscheduleMailing",
+        "startMailing",
+        "pauseMailing",
+        "resumeMailing",
+        "recordEmailEvents",
         "startExport",
         "cancelExport",
         "createApiClient",

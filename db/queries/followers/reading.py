@@ -9,32 +9,29 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Integer,
     Text,
     and_,
     any_,
     bindparam,
-    cast,
-    exists,
     false,
     func,
     or_,
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import aliased
 
 from db.engine import Reads
 from db.keyset import Order, Page, PageRequest, Shape, is_one_of, page, page_of_keys
 from db.models.followers import Follower, FollowerWord
 from db.models.interaction_kinds import COUNTERS, EngagementTier, scores_of
 from db.models.platforms import Platform
+from db.queries import words
 from db.queries.columns import Fields, Query, own
 from db.queries.followers import ranks
 from db.queries.followers.ranks import Range
+from db.queries.words import Way, Words
 from db.statements import Rows, given_ids, prepared, workspace
 
 NEEDS: dict[str, tuple[Any, ...]] = {
@@ -47,11 +44,7 @@ ORDERS = {
     "LAST_SEEN": Order("followers:last_seen", (Follower.last_seen_at, Follower.id), descending=True),
     "USERNAME": Order("followers:username", (Follower.username, Follower.id)),
 }
-FEW = 5_000
-"""Up to so many followers that have the words of a search are looked at one by one; of more, so many are met on the way
-through the list that it is walked instead."""
-_LAST = chr(0x10FFFF)
-"""What stands behind every other character."""
+_WORDS = Words(Follower, FollowerWord, "follower_id")
 
 
 class Looks(NamedTuple):
@@ -97,10 +90,7 @@ class Filter:
         values: dict[str, Any] = {"platform": self.platform and self.platform.value}
         for index, (low, high) in enumerate(self.ranges()):
             values |= {f"low_{index}": low, f"high_{index}": high}
-        # The longest first: it leads to the fewest followers, most likely.
-        for index, word in enumerate(sorted(self.words, key=len, reverse=True)):
-            values |= {f"word_{index}": word, f"after_word_{index}": word + _LAST}
-        return values
+        return {**values, **words.values(self.words)}
 
 
 async def by_ids(reads: Reads, fields: Fields, ids: Sequence[int]) -> Rows:
@@ -142,26 +132,15 @@ async def count(reads: Reads, which: Filter) -> int:
 def _count(looks: Looks) -> Query:
     statement = select(func.count()).select_from(Follower).where(Follower.workspace_id == workspace())
     if looks.words:
-        statement = statement.where(is_one_of(Follower.id, [_who_has(looks.words)]))
+        statement = statement.where(is_one_of(Follower.id, [_WORDS.who_has(looks.words)]))
     return statement.where(*_on_platform(looks), _of_scores(looks))
-
-
-Way = list[ColumnElement[bool]]
 
 
 def _ways(looks: Looks, by: str) -> list[Way]:
     """Conditions, each of which an index finds in order, and which together let through whom the filter does."""
     ranges = _each_range(looks) if by == "SCORE" else [[_of_scores(looks)]]
     walked = [[*_on_platform(looks), *one] for one in ranges]
-    if not looks.words:
-        return walked
-    found = func.array(_who_has(looks.words).limit(FEW + 1).scalar_subquery(), type_=ARRAY(BigInteger))
-    # Worked out once, before the rest: who was found, and with that which of the ways are gone.
-    people = select(found.label("ids")).cte("people").prefix_with("MATERIALIZED", dialect="postgresql")
-    ids: Any = select(people.c.ids).scalar_subquery()
-    few = func.cardinality(ids) <= FEW
-    looked_at = [few, Follower.id == any_(cast(ids, ARRAY(BigInteger))), *_on_platform(looks), _of_scores(looks)]
-    return [looked_at, *([~few, *way, *_has_each(looks.words)] for way in walked)]
+    return _WORDS.ways(looks.words, [*_on_platform(looks), _of_scores(looks)], walked)
 
 
 def _own_ids() -> Query:
@@ -186,24 +165,3 @@ def _range(index: int, has_end: bool) -> Way:
 
 def _of_scores(looks: Looks) -> ColumnElement[bool]:
     return or_(*(and_(true(), *one) for one in _each_range(looks)))
-
-
-def _begins(words: Any, index: int) -> ColumnElement[bool]:
-    first, behind = (bindparam(f"{name}_{index}", type_=Text) for name in ("word", "after_word"))
-    return and_(words.word >= first, words.word < behind)
-
-
-def _who_has(number: int) -> Query:
-    """The keys of followers that have so many words; one may come twice."""
-    first = aliased(FollowerWord, name="words")
-    others = [_has(index, first.workspace_id, first.follower_id) for index in range(1, number)]
-    return select(first.follower_id).where(first.workspace_id == workspace(), _begins(first, 0), *others)
-
-
-def _has_each(number: int) -> Way:
-    return [_has(index, Follower.workspace_id, Follower.id) for index in range(number)]
-
-
-def _has(index: int, workspace_id: Any, follower_id: Any) -> ColumnElement[bool]:
-    words = aliased(FollowerWord, name=f"words_{index}")
-    return exists().where(words.workspace_id == workspace_id, words.follower_id == follower_id, _begins(words, index))

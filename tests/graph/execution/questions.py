@@ -20,6 +20,13 @@ DISCOVERY = """{
   interactions(first: 3) { edges { cursor node { id key } } }
   spaces(first: 3) { edges { cursor node { id assets(first: 2) { edges { cursor node { id } } } } } }
   assets(first: 3) { edges { cursor node { id usages { edges { cursor node { usedInId } } } } } }
+  leads(first: 3) { edges { cursor node { id key } } }
+  emailTemplates(first: 3) { edges { cursor node { id } } }
+  mailings(first: 3) { edges { cursor node { id key
+    recipients(first: 3) { edges { cursor node { id } } }
+    links(first: 2) { edges { cursor node { id } } }
+    events(first: 3) { edges { cursor node { id } } }
+  } } }
   campaigns(first: 8, filter: { status: [ACTIVE, COMPLETED] }) { edges { cursor node {
     id key
     impressions(first: 3) { edges { cursor node { id } } }
@@ -93,6 +100,30 @@ _VALUES: Mapping[str, Sequence[str]] = {
         '{tags: ["sale"], types: []}',
         "{search: $text, includeDeleted: $yes}",
     ),
+    "MailingFilter": (
+        "null",
+        "{status: [COMPLETED, RUNNING]}",
+        '{search: "a", createdBy: "demo"}',
+        '{search: $text, started: {from: "2026-01-01T00:00:00Z"}}',
+        "{scheduled: $window, status: []}",
+    ),
+    "RecipientFilter": (
+        "null",
+        "{status: [SENT, UNSUBSCRIBED]}",
+        '{search: "a", unopened: true}',
+        "{search: $text, unopened: $yes, status: [SENT, BOUNCED]}",
+    ),
+    "EmailEventFilter": (
+        "null",
+        "{types: [OPEN], isMachine: $yes}",
+        '{types: [CLICK, UNSUBSCRIBE], window: {to: "2026-03-20T00:00:00Z"}}',
+        *(f"{{window: {window}}}" for window in _WINDOWS),
+    ),
+    "PreviewEmailInput": (
+        '{subject: "{{ name }}", html: "<p>{{ city }}</p>", attributes: {city: "<X>"}}',
+        '{subject: "S", html: "<a href=\\"https://example.com/{{ key }}\\">x</a>", text: "{{ email }}", email: "a@example.com"}',
+    ),
+    "JSON": ('{city: "<X>", age: 7}', "{}", "null"),
     "CommentOrder": ("NEWEST", "OLDEST", "MOST_REPLIES", "null"),
     "EngagementType": ("[LIKE]", "[SHARE, COMMENT]", "null", "$types"),
     "AudienceAction": ("[CLICKED]", "[LIKED]", "[VIEWED, COMMENTED]"),
@@ -109,6 +140,11 @@ _BAD: Mapping[str, Sequence[str]] = {
     "DateTime": ('"1899-12-31T00:00:00Z"', '"2026-03-29T12:00:00"'),
     "SpaceFilter": ('{brandId: "?"}', '{search: "\\u0000"}'),
     "AssetFilter": ('{search: "a b c d e f g h i"}', '{tags: ["\\u0000"]}'),
+    "MailingFilter": ('{campaignId: "?"}', '{search: "\\u0000"}'),
+    "RecipientFilter": ('{search: "a b c d e f g h i"}', '{search: "\\u0000"}'),
+    "EmailEventFilter": ('{ipAddress: "?"}',),
+    "PreviewEmailInput": ('{subject: "{{ nothing }}", html: ""}',),
+    "JSON": ("[1]",),
     "EngagementType": ("[]",),
     "AudienceAction": ("[]",),
     "TimeWindow": ('{from: "2026-03-09T00:00:00Z", to: "2026-03-08T00:00:00Z"}',),
@@ -181,6 +217,8 @@ class Questions(Documents):
         if kind == "ID":
             wanted = _NAMED.get(field if argument == "id" else argument, "")
             return json.dumps(self._rng.choice([one for one in self._found.ids if one.startswith(wanted)]))
+        if kind == "String" and argument in _TEXTS:
+            return json.dumps(self._rng.choice(_TEXTS[argument]))
         if kind == "String":
             return json.dumps(
                 self._rng.choice(self._found.keys if argument in ("key", "slug") else self._found.cursors[field])
@@ -204,8 +242,14 @@ _NAMED = {
     "contentItem": "Q29udGVudEl0ZW",
     "contentId": "Q29udGVudEl0ZW",
     "follower": "Rm9sbG93ZXI6",
+    "lead": "TGVhZDo",
+    "leadId": "TGVhZDo",
+    "emailTemplate": "RW1haWxUZW1wbGF0ZTo",
+    "templateId": "RW1haWxUZW1wbGF0ZTo",
+    "mailing": "TWFpbGluZzo",
 }
 """How the ids begin of what a field or an argument is about."""
+_TEXTS = {"search": ("a", "", "demo city"), "name": ("Ada", "ß"), "email": ("a@example.com",)}
 _CHANCES = {"first": 0.9, "last": 0.1, "after": 0.15, "before": 0.1}
 _BEFORE = ("totalCount", "t: __typename", "pageInfo { hasNextPage endCursor }", "... on Node { id }")
 _BEHIND = ("count: totalCount", "edges { cursor }", "pageInfo { hasPreviousPage }", "nodes { __typename }")

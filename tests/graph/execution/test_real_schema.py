@@ -23,13 +23,16 @@ from graphql import (
     is_required_argument,
 )
 from sqlalchemy import text as sql
+from sqlalchemy import update
 
 from db.engine import Database
 from db.models.content_items import NewContent, NewPost
+from db.models.email_words import FIRSTS
 from db.models.exports import JobStatus
 from db.models.impression_items import NewImpression
 from db.models.interaction_items import NewInteraction
 from db.models.interaction_kinds import InteractionType
+from db.models.mailings import Recipient
 from db.models.platforms import Platform
 from db.queries import campaigns, workspaces
 from db.queries.content import writing
@@ -43,6 +46,7 @@ from tests.api import EVERYTHING, Api, build, token
 from tests.conftest import UrlOf, admin
 from tests.exports import put_job
 from tests.graph.execution.questions import DISCOVERY, Found, Questions
+from tests.mailings import mailing_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -186,6 +190,7 @@ async def _fill(url: str) -> None:
         interactions = list(_interactions())
         await placing.place(transaction, interactions)
         await interacting.record(transaction, interactions)
+    await _mail(database, workspace, campaign_id)
     await database.close()
 
 
@@ -198,6 +203,20 @@ async def _export(database: Database) -> None:
         )
     for row, status in itertools.product(found, (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.FAILED)):
         await put_job(database, workspace, encode("Campaign", row.id), status, [b"a"] * (row.id % 3))
+
+
+async def _mail(database: Database, workspace: int, campaign_id: int) -> None:
+    """A mailing for each text, the last to as many people, to each of whom something else has happened."""
+    for number, text in enumerate(TEXTS):
+        odd: dict[str, Any] = {"name": text, "key": f"{number}{text}"[:200], "status_reason": text, "created_by": text}
+        odd |= {"campaign_id": campaign_id, "messages_per_minute": (None, 1, 60_000)[number % 3]}
+        people = len(TEXTS) if text == TEXTS[-1] else 0
+        made = await mailing_of(database, workspace, people, status="PAUSED", links=[text], **odd)
+    async with database.write(workspace) as transaction:
+        for number, (key, text) in enumerate(zip(made.recipient_ids, TEXTS, strict=True)):
+            happened = ("intent_at", "sent_at", *FIRSTS.values())[: number + 1]
+            values = {**dict.fromkeys(happened, TIMES[number % 5]), "error_message": text, "attempts": number}
+            await transaction.run(update(Recipient).where(Recipient.id == key).values(values))
 
 
 def _content(slug: str, text: str) -> NewContent:
@@ -436,22 +455,30 @@ async def test_every_connection_is_among_them() -> None:
         "Campaign.engagers",
         "Campaign.events",
         "Campaign.impressions",
+        "Campaign.mailings",
         "Campaign.spaces",
         "Comment.replies",
         "ContentItem.posts",
         "ContentPost.interactions",
         "Follower.interactions",
         "Impression.engagements",
+        "Mailing.events",
+        "Mailing.links",
+        "Mailing.recipients",
         "Query.assets",
         "Query.audiences",
         "Query.campaigns",
         "Query.channels",
         "Query.contentItems",
         "Query.deadLetters",
+        "Query.emailTemplates",
         "Query.exportJobs",
         "Query.followers",
         "Query.interactions",
+        "Query.leads",
+        "Query.mailings",
         "Query.spaces",
+        "Recipient.events",
         "Space.assets",
         "Workspace.apiClients",
         "Workspace.brands",

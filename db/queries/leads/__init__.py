@@ -1,0 +1,1 @@
+"""Leads: ``writing`` and ``reading`` them."""

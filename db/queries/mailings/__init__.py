@@ -1,0 +1,1 @@
+"""Mailings: their recipients, links and numbers, and how they are sent."""

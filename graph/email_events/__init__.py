@@ -1,0 +1,1 @@
+"""What became of e-mails: events, as they are recorded and read."""

@@ -1,0 +1,1 @@
+"""Templates of e-mails, and what they look like to somebody."""
