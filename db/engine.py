@@ -256,12 +256,32 @@ class Database:
         await self.engine.dispose()
 
 
+_UNAVAILABLE = (*_GONE, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, PoolTimeoutError)
+# Lost races, no room, told to stop, no lock in time, a standby that is not yet promoted.
+_PASSING = (
+    *_UNAVAILABLE,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
 def is_unavailable(error: BaseException | None) -> bool:
     """Whether an error says that the database could not be reached just now, and may be reached again."""
+    return _is_caused_by(error, _UNAVAILABLE)
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether a transaction that failed so is nobody's mistake: run again, as often as it takes, it succeeds."""
+    return _is_caused_by(error, _PASSING)
+
+
+def _is_caused_by(error: BaseException | None, kinds: tuple[type[BaseException], ...]) -> bool:
     cause: BaseException | None = error
     while cause is not None:
-        gone = (*_GONE, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, PoolTimeoutError)
-        if isinstance(cause, gone):
+        if isinstance(cause, kinds):
             return True
         cause = getattr(cause, "orig", None) or cause.__cause__
     return False

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from graph.cli_mail import list_mails
 from graph.environment import SettingsError
 from graph.settings import Settings
 
@@ -15,6 +16,14 @@ def test_without_a_mail_server_there_is_a_folder(tmp_path: Path) -> None:
     options = Settings.from_env({}, data_dir=tmp_path).mail_options()
     assert (options.smtp_url, options.maildir, options.headers) == (None, tmp_path / "maildir", {})
     assert (options.connections, options.lease, options.late_after) == (8, timedelta(minutes=2), timedelta(hours=1))
+
+
+def test_names_in_the_list_of_mails_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "maildir" / "new"
+    folder.mkdir(parents=True)
+    (folder / "1").write_bytes(b"To: a@x.example\r\nSubject: [/b] :smile:\r\n\r\n")
+    list_mails(data_dir=tmp_path)
+    assert "a@x.example  [/b] :smile:  1" in capsys.readouterr().out
 
 
 def test_each_can_be_set() -> None:

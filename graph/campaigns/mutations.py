@@ -12,6 +12,7 @@ from db.engine import Transaction
 from db.errors import Problem, Refused, conflict, invalid, not_found
 from db.models.campaigns import MOVES, CampaignStatus, problems
 from db.queries import brands, campaigns, workspaces
+from db.queries.mailings import moving
 from graph import ids
 from graph.campaigns.types import Campaign, campaign_of
 from graph.context import Info
@@ -58,7 +59,9 @@ class UpdateCampaignInput:
     description: str | None = strawberry.field(default=strawberry.UNSET, description="As in CreateCampaignInput.")
     objective: str | None = strawberry.field(default=strawberry.UNSET, description="As in CreateCampaignInput.")
     status: CampaignStatus | None = strawberry.field(
-        default=strawberry.UNSET, description="Only along the allowed moves, else CONFLICT. Cannot be cleared."
+        default=strawberry.UNSET,
+        description="Only along the allowed moves, else CONFLICT. Cannot be cleared. What is RUNNING of its mailings is paused where it "
+        "is no longer ACTIVE.",
     )
     brand_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="As in CreateCampaignInput."
@@ -141,6 +144,8 @@ async def _update(transaction: Transaction, given: dict[str, Any]) -> int:
         raise Refused(found)
     changed = {name: value for name, value in values.items() if value != before[name]}
     if changed:
+        if changed.get("status", CampaignStatus.ACTIVE) != CampaignStatus.ACTIVE:
+            await moving.pause_of_campaign(transaction, campaign_id, changed["status"])
         await campaigns.change(transaction, campaign_id, changed)
     return campaign_id
 

@@ -36,9 +36,9 @@ class EmailEventInput:
     data: JSON | None = strawberry.field(
         default=None,
         description="What else is to be kept: a JSON object, at most 16,384 bytes. Of a CLICK, linkUrl names the link, exactly as the "
-        "mailing has it. A BOUNCE is for good, and its address suppressed, where bounceType is permanent or hard, errorCode is from "
-        "500 to 599, or enhancedStatus begins with 5; errorMessage or diagnosticCode becomes the recipient's errorMessage. Names "
-        "may have underscores instead.",
+        "mailing has it. A BOUNCE is for good, and its address suppressed, where bounceType is permanent or hard, or, unless it "
+        "is transient, temporary or soft, where errorCode is from 500 to 599 or status or enhancedStatus begins with 5; errorMessage or diagnosticCode becomes "
+        "the recipient's errorMessage. Names may have underscores instead.",
     )
     user_agent: str | None = strawberry.field(
         default=None,

@@ -17,6 +17,7 @@ from graph import errors, ids
 from graph.context import Info
 from graph.email_templates.content import HTML, SUBJECT, TEXT, content_problems, without_blank_text
 from graph.errors import UserError, bad_input, user_errors
+from jobs.mailings.messages import LARGEST_MESSAGE
 from jobs.mailings.templates import Template
 
 _LEAD = "To whom: without it, to nobody in particular."
@@ -80,7 +81,8 @@ class EmailPreviewQuery:
     """The root fields that show mails."""
 
     @strawberry.field(
-        description="A template as a lead would see it; null where there is no such template, or it was deleted."
+        description="A template as a lead would see it; null where there is no such template, or it was deleted. NOT_FOUND where "
+        "there is no such lead."
     )
     async def email_template_preview(
         self,
@@ -124,6 +126,8 @@ class EmailPreviewQuery:
 async def _rendered(subject: str, html: str, text: str | None, values: Mapping[str, Any]) -> EmailPreview:
     # Beside the event loop: half a megabyte of HTML takes a while.
     found = await asyncio.to_thread(lambda: Template.of(subject, html, text).render(values))
+    if len(found.html) + len(found.text) > LARGEST_MESSAGE:
+        raise bad_input("With these values the message is too large.")
     return EmailPreview(subject=found.subject, html=found.html, text=found.text)
 
 

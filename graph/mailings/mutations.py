@@ -82,8 +82,9 @@ class MailingMutation:
         return DeletePayload(deleted_id=deleted, user_errors=user_errors(outcome.problems))
 
     @strawberry.mutation(
-        description="Adds up to 1000 recipients to a mailing that is not COMPLETED; otherwise this is a CONFLICT. Who is a recipient already counts as a duplicate. The index of a rejected item counts leadIds first, then "
-        "emails. An address to which nothing is sent any more is added all the same, and skipped when the mails are sent."
+        description="Adds up to 1000 recipients to a mailing that is not COMPLETED; otherwise this is a CONFLICT. Who is a recipient already "
+        "counts as a duplicate. The index of a rejected item counts leadIds first, then emails. An address to which nothing is sent any more is "
+        "added all the same, and skipped when the mails are sent."
     )
     async def add_recipients(self, info: Info, input: AddRecipientsInput) -> IngestPayload:  # noqa: A002
         lead_ids, emails, problems = input.lead_ids or [], input.emails or [], dict[int, list[Problem]]()
@@ -122,7 +123,8 @@ class MailingMutation:
         return await _moved(info, input.id, lambda transaction, key: moving.start(transaction, key, links_of))
 
     @strawberry.mutation(
-        description="Pauses a mailing that is RUNNING: nothing more is sent than what is on its way already."
+        description="Pauses a mailing that is RUNNING: nothing more is sent than what is on its way already. So does a campaign "
+        "that is paused, completed or cancelled, with all of its mailings."
     )
     async def pause_mailing(self, info: Info, input: MailingActionInput) -> MailingPayload:  # noqa: A002
         return await _moved(info, input.id, moving.pause)

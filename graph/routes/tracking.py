@@ -44,6 +44,8 @@ BODY_BYTES, BODY_SECONDS = 64 * 1024, 5.0
 _BEGIN_SECONDS, _BEGIN_AGAIN = 5.0, 1.0
 _ASKED = frozenset({b"user-agent", b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"})
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_DEVIATING = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
+"""What Python's IDNA, that of 2003, makes another host of than browsers do."""
 _COMMON = (
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
@@ -277,4 +279,16 @@ def location_of(url: str) -> bytes | None:
         return None
     if parts.scheme not in ("http", "https") or not host:
         return None
+    url = url.replace(parts.netloc, _in_ascii(parts.netloc), 1)
     return quote(url, safe=":/?#[]@!$&'()*+,;=%-._~").encode()
+
+
+def _in_ascii(netloc: str) -> str:
+    """A host as all clients find it. What cannot be written so is left to browsers, which read it percent-encoded."""
+    if netloc.isascii() or _DEVIATING.search(netloc):
+        return netloc
+    user, mark, place = netloc.rpartition("@")
+    host, colon, port = place.partition(":")
+    with suppress(UnicodeError):
+        return f"{user}{mark}{host.encode('idna').decode()}{colon}{port}"
+    return netloc

@@ -95,6 +95,8 @@ def _of_html(source: str) -> Iterator[str]:
     page = page_of(hidden)
     if place := re.search(r"</?\{[{%#]", source):
         yield _at(source, place.start(), "The name of a tag cannot be made by a template.")
+    if page.unended is not None:
+        yield _at(source, page.unended, "This tag, comment or element never ends: nothing behind it would be seen.")
     yield from (_at(source, place, message) for place, message in _of_names(hidden, page))
     yield from (_at(source, place, message) for place, message in _of_unread(source, hidden, page))
     spans = [(construct.start, construct.end) for construct in found]
@@ -102,6 +104,7 @@ def _of_html(source: str) -> Iterator[str]:
         if message := _wrong(source, hidden, attribute, spans):
             yield _at(source, attribute.start, message)
     yield from _of_links(source, page, found)
+    yield from _of_text(source)  # pictures, style sheets, and what Outlook alone reads, in comments
 
 
 def _of_names(hidden: str, page: Page) -> Iterator[tuple[int, str]]:

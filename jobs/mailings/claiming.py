@@ -42,6 +42,8 @@ class Claiming:
         """What runs, in the order in which it is claimed from."""
         self._not_before: dict[MailingKey, float] = {}
         """When to claim of each again."""
+        self._back: set[MailingKey] = set()
+        """What says that it waits, and need not."""
 
     async def look(self) -> None:
         """Settles leases that are over, starts what is due, and finds out what runs."""
@@ -58,11 +60,19 @@ class Claiming:
         found = {(one.workspace_id, one.id): one for one in running}
         order = [*(key for key in self._running if key in found), *(key for key in found if key not in self._running)]
         self._running = OrderedDict((key, found[key]) for key in order)
+        self._back = {key for key, one in found.items() if one.is_back}
         self._not_before = {key: _now() + one.wait for key, one in found.items()}
 
     async def claim(self) -> float:
-        """Claims from one mailing after the other while there is room. Answers after how many seconds to come again."""
+        """Claims from one mailing after the other while there is room. Answers after how many seconds to come again.
+
+        The mail server is there, as far as is known: mailings that waited for it say so no more, whoever let them wait.
+        """
         again = self._options.poll
+        while self._back:
+            workspace_id, mailing_id = self._back.pop()
+            async with self._database.write(workspace_id) as transaction:
+                await sending.let_go(transaction, mailing_id)
         for key in list(self._running):
             if not self._stock.is_low:
                 break

@@ -68,7 +68,6 @@ class Delivering:
         self._stock = stock
         self._writer = writer
         self._gate = gate
-        self._held_back: set[MailingKey] = set()
         self._dialogue = 0.0
         """Seconds that one takes, lately."""
 
@@ -102,10 +101,6 @@ class Delivering:
             pass  # the next mailing that is to be sent fails with it
         await session.close()
         self._gate.open()
-        for workspace_id, ids in _by_workspace(self._held_back):
-            async with self._database.write(workspace_id) as transaction:
-                await sending.let_go(transaction, ids)
-        self._held_back.clear()
 
     async def _next(self, session: Session, ahead: "asyncio.Task[_Ready | None]") -> _Ready | None:
         done, _ = await asyncio.wait((ahead,), timeout=_IDLE)
@@ -174,10 +169,8 @@ class Delivering:
         """Gives everything back: the transport is away, and others may have one that is not."""
         seconds = self._gate.shut(reason)
         withdrawn = self._stock.withdraw()
-        new = {claimed.mailing, *(one.mailing for one in withdrawn)} - self._held_back
-        self._held_back |= new
         try:
-            for workspace_id, ids in _by_workspace(new):
+            for workspace_id, ids in _by_workspace({claimed.mailing, *(one.mailing for one in withdrawn)}):
                 async with self._database.write(workspace_id) as transaction:
                     await sending.hold_back(transaction, ids, seconds, f"It waits for the mail server. {reason}")
         except Exception as error:

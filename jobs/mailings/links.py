@@ -71,6 +71,8 @@ class Page:
     """Where names of tags and attributes are."""
     body_end: int | None = None
     """Where the last ``</body>`` begins."""
+    unended: int | None = None
+    """Where what never ends begins: a tag, a comment, or an element whose content is text. All behind it is a part of it."""
 
 
 def page_of(source: str) -> Page:
@@ -79,6 +81,7 @@ def page_of(source: str) -> Page:
     while found := _TAG.search(source, position):
         position = _after(source, found, page)
         if position < 0:
+            page.unended = found.start()
             break
     return page
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from crawleruseragents import is_crawler
 
-from db.models.email_words import BY_MACHINES, EmailEventType
+from db.models.email_words import BY_MACHINES, LONGEST_AGENT, EmailEventType
 
 _AHEAD = re.compile(r"\b(?:prefetch|prerender|preview)\b", re.IGNORECASE)
 _PURPOSES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
@@ -29,7 +29,7 @@ def is_machine(kind: EmailEventType, method: str, headers: Mapping[str, str]) ->
     """Whether a request was no person's. The headers' names are in lower case. Other types than OPEN and CLICK never are."""
     if kind not in BY_MACHINES:
         return False
-    agent = headers.get("user-agent", "").strip()
+    agent = _kept(headers.get("user-agent", ""))
     if method == "HEAD" or not agent:
         return True
     if any(_AHEAD.search(headers.get(name, "")) for name in _PURPOSES):
@@ -39,8 +39,13 @@ def is_machine(kind: EmailEventType, method: str, headers: Mapping[str, str]) ->
 
 def is_machine_agent(kind: EmailEventType, user_agent: str | None) -> bool:
     """The same by the user agent alone, as providers report it. None and an empty one say nothing, and are no machine's."""
-    agent = (user_agent or "").strip()
+    agent = _kept(user_agent or "")
     return bool(agent) and kind in BY_MACHINES and _is_machine_agent(kind is EmailEventType.OPEN, agent)
+
+
+def _kept(agent: str) -> str:
+    """What is looked at of a user agent, as much as is kept of it: requests may bring any length, and each is remembered."""
+    return agent.strip()[:LONGEST_AGENT]
 
 
 @lru_cache(maxsize=_AGENTS)  # the list has 1,500 patterns: a tenth of a millisecond for a browser

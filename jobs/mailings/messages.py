@@ -27,12 +27,12 @@ from jobs.mailings.headers import (
 from jobs.mailings.templates import Template
 from jobs.mailings.tokens import LONGEST_URL, Addresses, Kind, Token
 
-__all__ = ["Made", "MessageMaker", "Unmailable", "domain_of", "from_problems"]
+__all__ = ["LARGEST_MESSAGE", "Made", "MessageMaker", "Unmailable", "domain_of", "from_problems"]
 
 _BOUNDARY = "=_groundswell"
 """Neither quoted-printable nor base64 ever has ``=_``."""
 _PLACE = "{token}"
-_LARGEST = 2 * 1024 * 1024
+LARGEST_MESSAGE = 2 * 1024 * 1024
 """Characters of a message's text and HTML. Templates have fewer; long values in many places would make many more."""
 _LONGEST_TOKEN = 200
 """Characters of a recipient's token, and more."""
@@ -126,7 +126,7 @@ class MessageMaker:
         pixel = f'<img src="{self.addresses.open_url(workspace_id, recipient_id)}" width="1" height="1" alt="">'
         named = {**values, "email": to_email, "name": to_name}
         rendered = self.template.render(named, link, unsubscribe_url, pixel)
-        if len(rendered.html) + len(rendered.text) > _LARGEST:
+        if len(rendered.html) + len(rendered.text) > LARGEST_MESSAGE:
             raise Unmailable("With the values of this lead the message is too large.")
         token = self.addresses.tokens.sign(Token(Kind.RECIPIENT, workspace_id, recipient_id))
         message_id = f"<{token}@{self.domain}>"

@@ -111,7 +111,9 @@ class Recorder:
 
     async def _record_batch(self, batch: Batch) -> None:
         bad = await self._record(batch.hits)
-        if bad:
+        if batch.strange:
+            log.error("lines that this release cannot read are set aside", lines=len(batch.strange))
+        if bad or batch.strange:
             await asyncio.to_thread(self._spool.set_aside, batch, bad)
         await self._spool.done(batch)
 

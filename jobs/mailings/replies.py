@@ -5,6 +5,8 @@ import re
 from jobs.mailings.transports import Away, Bounced, Deferred, Rejected, Result, Unsendable
 
 _LONGEST = 500
+_CLOSING = 421
+"""The server ends the connection. Before it has heard of a recipient, that says nothing of any."""
 _ENHANCED = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
 _NO_SUCH_ADDRESS = frozenset({550, 551, 553})
 """What a server that gives no enhanced status says of an address that there is not."""
@@ -20,6 +22,8 @@ def shown(code: int, text: str) -> str:
 
 def of_sender(code: int, text: str) -> Result:
     """What the reply to MAIL FROM means that was not 250."""
+    if code == _CLOSING:
+        return Away(f"The mail server takes no mail now: {shown(code, text)}")
     if code // 100 == 5:
         return Unsendable(f"The mail server does not take mail of this sender: {shown(code, text)}")
     return _of_any(code, text)

@@ -72,27 +72,27 @@ class Segment:
 
 def make_segment(folder: Path) -> Segment:
     """A new and empty file. It has its name only once it is locked: nobody takes it for one that was left."""
-    _make_folder(folder)
+    _make_folder(folder, 0o700)
     path = folder / f"{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}"
     unborn = path.with_suffix(UNBORN)
     descriptor = os.open(unborn, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unborn.rename(path)
-        _sync(folder)
+        sync(folder)
     except OSError:
         os.close(descriptor)
         raise
     return Segment(path, descriptor, 0)
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, mode: int) -> None:
     """Makes a folder and those above it, each on disk under its name: else a file in it could be lost with it."""
     if not folder.is_dir():
         if folder.parent != folder:
-            _make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _sync(folder.parent)
+            _make_folder(folder.parent, 0o777)
+        folder.mkdir(mode, exist_ok=True)
+        sync(folder.parent)
 
 
 def take_over(folder: Path) -> list[Segment]:
@@ -139,7 +139,8 @@ def _sweep(folder: Path) -> None:
                 path.unlink()
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Returns when the names in a folder are on disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -25,7 +25,7 @@ import structlog
 
 from db.models.email_event_items import NewEmailEvent
 from db.models.email_words import EmailEventType
-from jobs.mailings.segments import Segment, make_segment, take_over
+from jobs.mailings.segments import Segment, make_segment, sync, take_over
 
 log = structlog.get_logger("groundswell.spool")
 
@@ -91,12 +91,16 @@ def new_key() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Hits of one file, and from where to where in it they reach. There may be none in between: torn lines."""
+    """Hits of one file, and from where to where in it they reach. There may be none in between: torn lines.
+
+    ``strange`` are whole lines that say what is not known here: those of a newer release, after an older one was put back.
+    """
 
     segment: Segment
     begin: tuple[int, int]
     end: int
     hits: Sequence[Hit]
+    strange: Sequence[bytes] = ()
 
 
 class _Group:
@@ -212,7 +216,8 @@ class Spool:
             begin = segment.place
             # With the lock: whoever was cancelled may still be clearing away, and the next file would get its descriptor.
             end, lines = segment.lines(limit)
-        return Batch(segment, begin, end, _hits(segment, lines))
+        hits, strange = _hits(segment, lines)
+        return Batch(segment, begin, end, hits, strange)
 
     async def done(self, batch: Batch) -> None:
         """Says that a batch is recorded: it does not come again, and what is wholly done is removed. Twice does nothing more."""
@@ -233,11 +238,12 @@ class Spool:
                 self._others.remove(segment)
 
     def set_aside(self, batch: Batch, hits: Sequence[Hit]) -> None:
-        """Keeps hits that cannot be recorded beside the file that they were in. Raises OSError."""
+        """Keeps hits that cannot be recorded, and strange lines, beside the file that they were in. Raises OSError."""
         with batch.segment.path.with_suffix(".rejected").open("ab") as file:
-            file.write(b"".join(hit.line() for hit in hits))
+            file.write(b"".join([*(hit.line() for hit in hits), *(line + b"\n" for line in batch.strange)]))
             file.flush()
             os.fsync(file.fileno())
+        sync(self._folder)
 
     async def take_over(self) -> int:
         """Takes over the files of processes that have died; answers how many. Never fails."""
@@ -249,7 +255,8 @@ class Spool:
             self._others += [segment for segment in found if segment.size]
         for segment in found:
             if not segment.size:
-                segment.remove()
+                with suppress(OSError):  # where it cannot be removed it stays ours, and empty
+                    segment.remove()
         if found:
             log.info("files of hits that another process left were taken over", files=len(found))
         return len(found)
@@ -274,11 +281,22 @@ def _same(error: OSError) -> OSError:
     return OSError(error.errno, error.strerror)
 
 
-def _hits(segment: Segment, lines: Sequence[bytes]) -> list[Hit]:
-    hits: list[Hit] = []
+def _hits(segment: Segment, lines: Sequence[bytes]) -> tuple[list[Hit], list[bytes]]:
+    hits, strange = list[Hit](), list[bytes]()
     for line in lines:
         try:
             hits.append(Hit.of(line))
         except ValueError:
-            log.warning("a torn line of hits was skipped", file=segment.path.name, bytes=len(line))
-    return hits
+            if _is_whole(line):
+                strange.append(line)
+            else:
+                log.warning("a torn line of hits was skipped", file=segment.path.name, bytes=len(line))
+    return hits, strange
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line that is no hit was written as it is: nothing of a JSON object can be torn off."""
+    try:
+        return bool(isinstance(said := orjson.loads(line), dict) and said)
+    except ValueError:
+        return False

@@ -112,6 +112,9 @@ def parsed(source: str) -> nodes.Template:
     """The syntax tree of a source. Raises TemplateError, with a line where there is one."""
     if sum(source.count(begin) for begin in ("{{", "{%", "{#")) > MOST_CONSTRUCTS:
         raise TemplateError(f"There are more than {MOST_CONSTRUCTS:,} placeholders, conditions and comments.")
+    if source.endswith("{#"):
+        # Right to Jinja, unless something is put behind it.
+        raise TemplateSyntaxError("Missing end of comment tag", source.count("\n") + 1)
     try:
         return PLAIN.parse(source)
     except RecursionError:

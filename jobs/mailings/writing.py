@@ -12,7 +12,7 @@ from itertools import count
 
 import structlog
 
-from db.engine import Database, Transaction, is_unavailable
+from db.engine import Database, Transaction, is_passing
 from db.queries.mailings import outcomes, sending
 from db.queries.mailings.outcomes import Outcome, OutcomeKind
 from jobs.mailings.batches import Claimed, MailingKey
@@ -75,6 +75,8 @@ class Writer:
         self._on_settled = on_settled
         self._on_halted = on_halted
         self._groups: dict[int, _Group] = {}
+        self._busy: set[int] = set()
+        """Workspaces that are being written for: one of them may wait for a lock, and holds no other up."""
         self._work = asyncio.Event()
         self._under_way: dict[tuple[int, int], float] = {}
         """Recipients with an intent and without a written outcome: until when their lease need not be renewed."""
@@ -93,7 +95,12 @@ class Writer:
         future: asyncio.Future[Intent | None] = asyncio.get_running_loop().create_future()
         group.asked[claimed.id] = (claimed, future)
         self._work.set()
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and (intent := future.result()) is not None:
+                self._take_back(claimed, intent.at)  # it was committed just now
+            raise
 
     def write(self, claimed: Claimed, outcome: Outcome) -> None:
         """Keeps what came of a claim until it is written."""
@@ -107,19 +114,21 @@ class Writer:
 
     async def run(self) -> None:
         """Writes until it is told to finish and all is written, or is cancelled."""
-        while self._groups or not self._is_finishing:
-            await self._work.wait()
-            # Half as many groups cost much less, and delay nobody who has a message to send meanwhile.
-            await asyncio.sleep(min(self.latency / 2, _LONGEST_PAUSE))
-            self._work.clear()
-            groups, self._groups = self._groups, {}
-            async with asyncio.TaskGroup() as tasks:
-                for workspace, group in groups.items():
-                    tasks.create_task(self._in_turn(workspace, group))
+        async with asyncio.TaskGroup() as tasks:
+            while self._groups or self._busy or not self._is_finishing:
+                await self._work.wait()
+                # Half as many groups cost much less, and delay nobody who has a message to send meanwhile.
+                await asyncio.sleep(min(self.latency / 2, _LONGEST_PAUSE))
+                self._work.clear()
+                for workspace in self._groups.keys() - self._busy:
+                    self._busy.add(workspace)
+                    tasks.create_task(self._in_turn(workspace))
 
-    async def _in_turn(self, workspace_id: int, group: _Group) -> None:
+    async def _in_turn(self, workspace_id: int) -> None:
         async with self._turns:
-            await self._write(workspace_id, group)
+            await self._write(workspace_id, self._groups.pop(workspace_id))
+        self._busy.discard(workspace_id)
+        self._work.set()
 
     def finish(self) -> None:
         """Ends ``run`` once all is written that is known by then."""
@@ -146,11 +155,12 @@ class Writer:
         """Writes a group, however long that takes."""
         for tries in count():
             began = asyncio.get_running_loop().time()
+            begin = outcomes.begin({claimed.mailing_id for claimed, _ in group.asked.values()})
             try:
-                async with self._database.transaction(outcomes.BEGIN, workspace_id) as transaction:
+                async with self._database.transaction(begin, workspace_id) as transaction:
                     found = await self._all(transaction, group)
             except Exception as error:
-                if not is_unavailable(error) and tries > 0:
+                if not is_passing(error) and tries > 0:
                     await self._apart(workspace_id, group, error)
                     return
                 self._complain(error)
@@ -162,15 +172,14 @@ class Writer:
                 return
 
     async def _all(self, transaction: Transaction, group: _Group) -> _Intents:
-        """Intents first: they hold mailings in their status, and mailings are locked before recipients."""
-        found = _Intents()
-        if group.asked:
-            ids = group.asked.keys()
-            found.at = await outcomes.intend(transaction, ids, self._worker, self._lease, again=group.again)
-            if refused := ids - found.at.keys():
-                found.halted = await outcomes.give_up(transaction, refused, self._worker)
+        """Totals of mailings are locked last, by what ends claims: so are they by who records events."""
+        found, ids, again = _Intents(), group.asked.keys(), group.again
+        if ids:
+            found.at = await outcomes.intend(transaction, ids, self._worker, self._lease, again=again)
         if group.known:
             await outcomes.write(transaction, [outcome for _, outcome in group.known], self._worker)
+        if refused := ids - found.at.keys():
+            found.halted = await outcomes.give_up(transaction, refused, self._worker, again=again)
         return found
 
     def _answer(self, workspace_id: int, group: _Group, found: _Intents) -> None:
@@ -192,10 +201,14 @@ class Writer:
             self._on_settled(claimed)
         else:
             self._under_way[claimed.workspace_id, claimed.id] = now + self._lease / 3
-            if future.done():  # who asked was cancelled, and sent nothing
-                self.write(claimed, Outcome(claimed.id, at, OutcomeKind.GIVEN_BACK, claimed.attempts))
+            if future.done():  # who asked was cancelled
+                self._take_back(claimed, at)
         if not future.done():
             future.set_result(None if at is None else Intent(at, now))
+
+    def _take_back(self, claimed: Claimed, at: datetime) -> None:
+        """An intent that nobody will use: nothing was sent."""
+        self.write(claimed, Outcome(claimed.id, at, OutcomeKind.GIVEN_BACK, claimed.attempts))
 
     async def _apart(self, workspace_id: int, group: _Group, error: Exception) -> None:
         """One of a group cannot be written, which is a mistake of ours: the others are, one by one."""
@@ -209,7 +222,7 @@ class Writer:
         self._answer(workspace_id, group, _Intents())
 
     def _complain(self, error: Exception) -> None:
-        if is_unavailable(error):
-            if not self._is_away:
-                log.warning("the database is away; what is known of messages is written when it is back")
+        if is_passing(error) and not self._is_away:
             self._is_away = True
+            said = "the database is away, or takes nothing; what is known of messages is written once it does"
+            log.warning(said, error=type(error).__name__)

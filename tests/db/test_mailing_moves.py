@@ -117,7 +117,7 @@ async def test_a_start_makes_a_campaign_active_that_has_not_begun_and_is_refused
         async with database.write(workspace) as transaction:
             await transaction.run(update(Campaign).where(Campaign.id == made.campaign_id).values(status=status.value))
         refused = status in {"PAUSED", "COMPLETED", "FAILED", "CANCELLED"}
-        expected = f"Its campaign is {status}: nothing is sent for it." if refused else "RUNNING"
+        expected = f"Its campaign is {status}: its mailings cannot start or go on." if refused else "RUNNING"
         for move, one in ((start, made), (moving.resume, paused)):
             assert await tried(database, workspace, move, one) == expected
         if not refused:

@@ -211,6 +211,9 @@ async def test_what_is_not_kept_yet_is_shown_with_all_that_is_wrong(api: Api) ->
         ("INVALID", "subject"),
         ("INVALID", "html"),
     ]
+    long = {"subject": "x", "html": "{{ plan }}" * 140, "text": "x", "attributes": {"plan": "x" * 16_000}}
+    error = await api.error(PREVIEW_NEW, input=long)
+    assert error == ("BAD_USER_INPUT", "With these values the message is too large.")
 
 
 async def test_another_workspace_s_templates_and_attributes_are_not_there(api: Api, other_workspace: int) -> None:

@@ -332,3 +332,22 @@ async def test_a_reason_stands_beside_what_failed(api: Api, database: Database, 
     assert found == {"status": "FAILED", "statusReason": "Too late", "template": {"name": "News"}}
     message = [("CONFLICT", "Its template was deleted.", ["id"])]
     assert await wrong(api, "startMailing", id=encode("Mailing", made.mailing_id)) == message
+
+
+async def test_a_campaign_that_is_no_longer_active_pauses_its_mailings(
+    api: Api, database: Database, workspace: int
+) -> None:
+    made = await mailing_of(database, workspace, 1)
+    mailing_id, campaign_id = encode("Mailing", made.mailing_id), encode("Campaign", made.campaign_id)
+    move = "mutation ($input: UpdateCampaignInput!) { updateCampaign(input: $input) { campaign { status } userErrors { message } } }"
+    for status in ("ACTIVE", "PAUSED"):
+        answer = await api.data(move, input={"id": campaign_id, "name": "New", "status": status})
+        assert answer["updateCampaign"] == {"campaign": {"status": status}, "userErrors": []}
+        reason = None if status == "ACTIVE" else "Its campaign became PAUSED."
+        standing = {"status": "RUNNING" if status == "ACTIVE" else "PAUSED", "statusReason": reason}
+        assert await mailing(api, mailing_id, "status statusReason") == standing
+    message = [("CONFLICT", "Its campaign is PAUSED: its mailings cannot start or go on.", ["id"])]
+    assert await wrong(api, "resumeMailing", id=mailing_id) == message
+    await api.data(move, input={"id": campaign_id, "status": "ACTIVE"})
+    assert await wrong(api, "resumeMailing", id=mailing_id) == []
+    assert await mailing(api, mailing_id, "status statusReason") == {"status": "RUNNING", "statusReason": None}

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sqlalchemy import make_url, text
 
 from db.engine import Database
 from db.models.email_words import EmailEventType
-from graph.routes.tracking import PIXEL, location_of
+from graph.routes.tracking import PIXEL, Tracking, location_of
 from jobs.mailings.keys import tokens_of
 from jobs.mailings.spool import Hit, new_key
 from jobs.mailings.tokens import Kind, Token, Tokens
@@ -194,6 +195,21 @@ def test_links_lead_into_the_web_or_nowhere(url: str) -> None:
     assert location is None or re.fullmatch(rb"(?i:https?)://[!-~]+", location)
 
 
+def test_hosts_are_written_as_all_clients_find_them() -> None:
+    urls = (
+        "https://a@münchen.example:80/ü",
+        "https://faß.example/",
+        "https://ü..example/",
+        "https://a.example\uff0fb/",
+    )
+    assert [location_of(url) for url in urls] == [
+        b"https://a@xn--mnchen-3ya.example:80/%C3%BC",
+        b"https://fa%C3%9F.example/",
+        b"https://%C3%BC..example/",
+        None,
+    ]
+
+
 @settings(max_examples=200)
 @given(st.text() | st.binary().map(lambda raw: f"{raw.hex()}.{raw.hex()}"), st.sampled_from(Kind))
 def test_nobody_guesses_a_token(garbage: str, kind: Kind) -> None:
@@ -325,6 +341,20 @@ async def test_without_a_disk_all_goes_to_the_database_at_once(mails: Mails, way
         assert await answers(api, mails) == [200, 302, 503]
         await way.open()
         assert sorted(row.type for row in await mails.events(5)) == ["CLICK"] * 2 + ["OPEN"] * 2 + ["UNSUBSCRIBE"]
+
+
+async def test_an_unsubscribe_that_the_database_refuses_is_not_said_to_hold(
+    mails: Mails, database: Database, tmp_path: Path
+) -> None:
+    tracking = Tracking(database, tmp_path)
+    await tracking.begin()
+    running = asyncio.create_task(tracking.run())
+    refused = replace(hit_of(mails, 0, key="k" * 201), type=EmailEventType.UNSUBSCRIBE)
+    assert not await tracking.unsubscribe(refused)
+    assert await tracking.unsubscribe(replace(refused, key="k"))
+    running.cancel()
+    await tracking.close()
+    assert len(list(tmp_path.glob("*/*.rejected"))) == 1  # from where it can be tried again
 
 
 async def test_what_is_on_disk_is_recorded_by_the_next_start(mails: Mails, database_url: str, tmp_path: Path) -> None:

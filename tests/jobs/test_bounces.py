@@ -141,6 +141,7 @@ def test_whatever_comes_is_read(noise: bytes, place: int, content: bytes) -> Non
         b"",
         b"x" * (LARGEST + 1),
         b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(1000)),
+        b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(900)) + b"\n" * LARGEST,
         b"Content-Type: message/rfc822\n\n" * 2000,
         mail("delivery-status", ("text/plain; charset=none-such", "\ufffd 550")),
         b"Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n=\xff=",

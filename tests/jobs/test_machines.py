@@ -77,3 +77,8 @@ def test_what_providers_report() -> None:
         True,
         True,
     ]
+
+
+def test_of_a_long_user_agent_what_is_kept_is_looked_at() -> None:
+    assert not is_machine(OPEN, "GET", {"user-agent": "x" * 1_000 + " curl/8.5.0"})
+    assert is_machine(OPEN, "GET", {"user-agent": "curl/8.5.0 " + "x" * 1_000})

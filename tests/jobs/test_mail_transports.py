@@ -190,6 +190,9 @@ async def test_what_is_lost_behind_the_message_is_not_known() -> None:
         # It hangs up, is there again, and takes the message; or hangs up again, and again it is this recipient's turn.
         (["250 sender", "", "250 sender", "250 recipient", "354 go on", "250 taken"], Accepted),
         (["250 sender", "", "250 sender", ""], Deferred),
+        # It takes no more over this connection, or none at all.
+        (["421 too many", "250 sender", "250 recipient", "354 go on", "250 taken"], Accepted),
+        (["421 too many", "421 not now"], Away),
         (["", ""], Away),
     ],
 )

@@ -2,11 +2,13 @@
 
 import asyncio
 import mailbox
+import os
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ import pytest
 from sqlalchemy import text
 
 from db.engine import Database
+from db.models.email_event_items import NewEmailEvent
+from db.models.email_words import EmailEventType
+from db.queries.email_events.recording import record
 from db.queries.mailings import moving, outcomes, sending
 from db.queries.mailings.outcomes import Outcome, OutcomeKind
 from jobs.mailings.keys import tokens_of
@@ -22,7 +27,7 @@ from jobs.mailings.sending import Sender
 from jobs.objects import Objects
 from jobs.worker import Worker
 from tests.mail import Faults, MailServer
-from tests.senders import BASE, leads, mailing_to_all, start
+from tests.senders import BASE, leads, mailing_to_all, start, workers
 
 WORKER, LEASE = 7, 60.0
 FAULTY = ("bounce-550-", "temporary-451-", "content-554-", "lead-")
@@ -78,6 +83,13 @@ async def run(database: Database, sql: str, **values: Any) -> None:
         await transaction.run(text(sql), values)
 
 
+async def owner(database: Database, *statements: str) -> None:
+    """Runs statements as who owns the tables."""
+    async with database.engine.connect() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+
+
 async def until(database: Database, condition: str, **values: Any) -> None:
     """Waits until a condition is true."""
     async with asyncio.timeout(20):
@@ -100,8 +112,8 @@ async def claimed(database: Database, workspace: int, mailing: int, most: int) -
         return [row.id for row in rows if not row.is_suppressed]
 
 
-async def intended(database: Database, workspace: int, ids: list[int]) -> dict[int, Any]:
-    async with database.write(workspace) as transaction:
+async def intended(database: Database, workspace: int, ids: list[int], *mailings: int) -> dict[int, Any]:
+    async with database.transaction(outcomes.begin(mailings), workspace) as transaction:
         return await outcomes.intend(transaction, ids, WORKER, LEASE)
 
 
@@ -120,6 +132,11 @@ SUPPRESS = (
     "SELECT workspace_id, address, 'UNSUBSCRIBED', now() FROM recipients WHERE id = :id"
 )
 OTHERS_ARE_LOST = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+NO_ROOM = """
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$
+"""
+NO_ROOM_NOW = "CREATE TRIGGER no_room BEFORE UPDATE ON recipients FOR EACH ROW EXECUTE FUNCTION no_room()"
 LEASES_ARE_OVER = "UPDATE recipients SET claimed_until = now() - interval '1 second' WHERE claimed_until IS NOT NULL"
 
 
@@ -328,6 +345,116 @@ async def test_a_database_that_goes_away_loses_no_outcome(
         await ended(database, drafts.plain)
     assert await statuses(database, drafts.plain) == {"SENT": 20}
     assert sorted(Counter(one.recipient for one in server.received).values()) == [1] * 20
+
+
+async def test_a_database_without_room_loses_no_outcome(
+    database: Database, workspace: int, drafts: Drafts, server: MailServer
+) -> None:
+    server.answering.clear()
+    await start(database, workspace, drafts.plain)
+    tried = asyncio.Event()
+    async with sender(database, server.url, connections=1):
+        await until(database, "count(*) = 2 FROM recipients WHERE intent_at IS NOT NULL")
+        await owner(database, NO_ROOM, NO_ROOM_NOW)
+        seen: list[str] = []
+
+        def watch(sql: str, _: object) -> None:
+            seen.extend([sql] if "intent_at = clock_timestamp()" in sql or "decided" in sql else [])
+            if len(seen) > 3:
+                tried.set()
+
+        with database.watched(watch):
+            server.answering.set()
+            await tried.wait()
+        await owner(database, "DROP TRIGGER no_room ON recipients")
+        await ended(database, drafts.plain)
+    assert await statuses(database, drafts.plain) == {"SENT": 20}
+    assert sorted(Counter(one.recipient for one in server.received).values()) == [1] * 20
+
+
+async def test_a_worker_that_slept_longer_than_its_lease_sends_nothing_twice(
+    database_url: str, database: Database, workspace: int, drafts: Drafts, server: MailServer, tmp_path: Path
+) -> None:
+    server.answering.clear()
+    await start(database, workspace, drafts.plain)
+    async with workers(database_url, server.url, tmp_path, connections=2, claim=20, poll=0.02) as started:
+        slow = await started.start()
+        await until(database, "count(*) >= 4 FROM recipients WHERE intent_at IS NOT NULL")
+        os.kill(slow, signal.SIGSTOP)
+        await run(database, LEASES_ARE_OVER)
+        server.answering.set()
+        async with sender(database, server.url):
+            await ended(database, drafts.plain)
+        assert (await statuses(database, drafts.plain))["UNCERTAIN"] >= 2
+        os.kill(slow, signal.SIGCONT)
+        await until(database, "count(*) = 0 FROM recipients WHERE status = 'UNCERTAIN'")
+        await started.stop(slow)
+    found = await statuses(database, drafts.plain)
+    assert sorted(Counter(one.recipient for one in server.received).values()) == [1] * found["SENT"]
+    # The intents that were written ahead are too old to be used.
+    assert found["SENT"] + found.get("FAILED", 0) == 20
+
+
+async def test_what_a_bounce_has_said_stays(database: Database, workspace: int, drafts: Drafts) -> None:
+    await start(database, workspace, drafts.plain)
+    ids = await claimed(database, workspace, drafts.plain, 3)
+    quick, lost, late = ids
+    intents = await intended(database, workspace, ids)
+    await run(database, "UPDATE recipients SET error_message = '451 Later' WHERE id = :id", id=quick)
+    await run(database, f"{LEASES_ARE_OVER} AND id = :id", id=lost)
+    await settled(database)
+    now, data = datetime.now(UTC), {"bounceType": "Permanent", "errorMessage": "No such user"}
+    bounces = [NewEmailEvent(f"b{one}", one, EmailEventType.BOUNCE, now, data) for one in (quick, lost)]
+    async with database.write(workspace) as transaction:
+        assert (await record(transaction, bounces)).accepted == 2
+    await write(
+        database,
+        workspace,
+        Outcome(quick, intents[quick], OutcomeKind.SENT, 0),
+        Outcome(late, intents[late], OutcomeKind.BOUNCED, 0, "550 No", elapsed=2, code=550),
+    )
+    rows = "SELECT status, error_message FROM recipients WHERE id = ANY(:ids) ORDER BY id"
+    assert await read(database, rows, ids=ids) == [*[("BOUNCED", "No such user")] * 2, ("BOUNCED", "550 No")]
+    since = "SELECT bounced_at - intent_at FROM recipients WHERE id = :id"
+    assert await read(database, since, id=late) == [(timedelta(seconds=2),)]
+
+
+async def test_who_waits_for_a_mailing_sees_what_happened_meanwhile(
+    database: Database, workspace: int, drafts: Drafts
+) -> None:
+    await start(database, workspace, drafts.plain)
+    ids = await claimed(database, workspace, drafts.plain, 2)
+    async with database.write(workspace) as transaction:
+        await moving.locked(transaction, drafts.plain)
+        task = asyncio.create_task(intended(database, workspace, ids, drafts.plain))
+        await until(database, "count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        await run(database, SUPPRESS, id=ids[0])
+    assert list(await task) == [ids[1]]
+
+
+async def test_who_waits_for_the_next_attempt_is_not_asked_for_meanwhile(
+    database: Database, workspace: int, drafts: Drafts
+) -> None:
+    await start(database, workspace, drafts.plain)
+    await run(
+        database, "UPDATE recipients SET try_after = now() + interval '1 hour' WHERE mailing_id = :id", id=drafts.plain
+    )
+    async with database.everywhere() as transaction:
+        (one,) = await sending.running(transaction)
+    assert 3590 < one.wait <= 3600
+
+
+async def test_a_worker_that_reaches_the_server_says_so_for_others(
+    database: Database, workspace: int, drafts: Drafts, server: MailServer
+) -> None:
+    await start(database, workspace, drafts.plain)
+    await run(database, "UPDATE recipients SET try_after = now() + interval '1 hour' WHERE id > 1")
+    await run(database, "UPDATE mailings SET messages_per_minute = 1 WHERE id = :id", id=drafts.plain)
+    async with database.write(workspace) as transaction:
+        await sending.hold_back(transaction, [drafts.plain], 0.01, "It waits for the mail server. " + "x" * 1000)
+    async with sender(database, server.url):
+        await until(database, "status_reason IS NULL FROM mailings WHERE id = :id", id=drafts.plain)
+        await until(database, "count(*) = 1 FROM recipients WHERE status = 'SENT'")
 
 
 async def test_what_is_suppressed_is_never_sent(database: Database, workspace: int, drafts: Drafts) -> None:

@@ -154,6 +154,19 @@ async def test_torn_lines_are_skipped(tmp_path: Path) -> None:
     await spool.close()
 
 
+async def test_lines_of_another_release_are_kept(tmp_path: Path) -> None:
+    strange = hit("n").line()[:-2] + b',"is_new":true}'
+    (tmp_path / "1.jsonl").write_bytes(hit("a").line() + strange + b"\n" + strange[:50])
+    spool = Spool(tmp_path)
+    await spool.take_over()
+    batch = await spool.read(10)
+    assert batch is not None
+    assert ([one.key for one in batch.hits], batch.strange) == (["a"], [strange])
+    spool.set_aside(batch, batch.hits)
+    await spool.close()
+    assert (tmp_path / "1.rejected").read_bytes() == hit("a").line() + strange + b"\n"
+
+
 async def test_a_disk_that_takes_nothing_is_said_and_asked_again_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

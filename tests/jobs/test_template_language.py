@@ -75,6 +75,7 @@ def test_placeholders_filters_and_conditions_are_what_templates_have() -> None:
         ("{{ " + "9" * 5000 + " }}", "A number is too large."),
         ("\n{{ 0x" + "f" * 5000 + " }}", "Line 2: A number is too large."),
         ("{{ 1e999 }}", "Line 1: A number is too large."),
+        ("x\n{#", "Line 2: Missing end of comment tag."),
         (r'{{ city | default("\ud800") }}', "Line 1: A text in quotes has control characters or halves of pairs, which no mail can hold."),
         ("{{ city }}" * 2001, "There are more than 2,000 placeholders, conditions and comments."),
         ("{##}" * 2001, "There are more than 2,000 placeholders, conditions and comments."),
@@ -132,6 +133,14 @@ def test_links_that_are_right(url: str) -> None:
     assert problems(f'<a href="{url}">x</a>') == []
 
 
+@pytest.mark.parametrize(
+    "html",
+    ['<img src="https://x.example/{{ email }}.gif">', '<!--[if mso]><v:rect href="https://x.example/?{{ email }}"><![endif]-->'],
+)  # fmt: skip
+def test_no_other_address_does(html: str) -> None:
+    assert [message[:34] for _, message in problems(html)] == ["Line 1: A link may not hold the re"]
+
+
 def test_a_link_holds_no_address_of_the_recipient() -> None:
     message = "A link may not hold the recipient's address: it would stand in the logs of all that it passes."
     html = '\n<a href="https://x.example/?{% if email %}a{% endif %}">x</a>'
@@ -166,6 +175,12 @@ def test_a_link_holds_no_address_of_the_recipient() -> None:
 def test_values_stand_where_escaping_holds_them(html: str) -> None:
     found = problems(html)
     assert {(field, message[:7]) for field, message in found} == {("html", "Line 1:")}
+
+
+@pytest.mark.parametrize("end", ["<!-- x", "<p", '<a href="https://x.example/>x</a>', "<title>x", "</p"])
+def test_html_that_swallows_what_comes_behind_it_is_wrong(end: str) -> None:
+    message = "Line 2: This tag, comment or element never ends: nothing behind it would be seen."
+    assert problems(f"<p>x\n{end}") == [("html", message)]
 
 
 JSON = st.recursive(

@@ -244,7 +244,7 @@ _FOUND = ", ".join(f"min(occurred_at) FILTER (WHERE {which}) AS {column}" for co
 _KEPT = ", ".join(f"{column} = least(mine.{column}, firsts.{column})" for column in _KINDS)
 _EARLIER = " OR ".join(f"firsts.{column} < coalesce(mine.{column}, 'infinity')" for column in _KINDS)
 _WHO = "CROSS JOIN LATERAL (VALUES (done.address), (done.lead_address)) AS who (address)"
-# An event that came of a mail is evidence that it was sent. Recipients and leads are named by arrays, too: joined alone, a
+# An event that came of a mail is evidence that it was sent: what was said of that before holds no more. Recipients and leads are named by arrays, too: joined alone, a
 # plan that was made for a small workspace would read all of theirs. The totals are locked before triggers add to them: those of
 # email_events and of recipients come one after the other, and together would take them in any order.
 _RECORD = text(f"""
@@ -268,7 +268,8 @@ WITH given AS (
   FROM done GROUP BY recipient_id
 ), changed AS (
   UPDATE recipients AS mine SET sent_at = coalesce(mine.sent_at, mine.intent_at), {_KEPT},
-    error_message = coalesce(mine.error_message, firsts.message), updated_at = now()
+    error_message = CASE WHEN mine.sent_at IS NULL AND mine.failed_at IS NULL THEN firsts.message
+      ELSE coalesce(mine.error_message, firsts.message) END, updated_at = now()
   FROM firsts WHERE mine.workspace_id = (SELECT workspace_id FROM given) AND mine.id = ANY (CAST(:recipient_id AS bigint[]))
     AND mine.id = firsts.recipient_id AND (mine.sent_at IS NULL OR {_EARLIER} OR (mine.error_message IS NULL AND firsts.message IS NOT NULL))
   RETURNING 1

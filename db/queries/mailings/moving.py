@@ -17,6 +17,7 @@ from db.models.email_templates import CONTENT, EmailTemplate
 from db.models.email_words import LONGEST_LINK, LONGEST_REASON, MOST_LINKS, MOVES, MailingStatus, RecipientStatus
 from db.models.mailings import Mailing, Recipient, TrackedLink
 from db.queries import campaigns
+from db.queries.mailings import barrier
 
 LinksOf = Callable[[str, str, str | None], Sequence[str]]
 """The links of a subject, an HTML and a text, in order. Raises ValueError where these make no mail."""
@@ -35,7 +36,9 @@ _COLUMNS = (Mailing.id, Mailing.campaign_id, Mailing.template_id, Mailing.status
 
 
 async def locked(transaction: Transaction, mailing_id: int) -> Any:
-    """A mailing that is not deleted (id, campaign_id, template_id, status, started_at), locked. Raises Refused."""
+    """A mailing that is not deleted (id, campaign_id, template_id, status, started_at), locked, and nobody intends to send
+    any of it. Raises Refused."""
+    await barrier.settled(transaction, mailing_id)
     row = await transaction.row(select(*_COLUMNS).where(*_is(transaction, mailing_id)).with_for_update(key_share=True))
     if row is None:
         raise Refused([_NO_SUCH])
@@ -85,7 +88,15 @@ async def pause(transaction: Transaction, mailing_id: int) -> None:
     """Pauses a mailing that is RUNNING: nothing more is sent than what is on its way. Raises Refused."""
     mailing = await locked(transaction, mailing_id)
     _must_move(mailing.status, _S.PAUSED, "paused")
-    await _move(transaction, mailing_id, _S.PAUSED)
+    await _move(transaction, mailing_id, _S.PAUSED, status_reason=None)
+
+
+async def pause_of_campaign(transaction: Transaction, campaign_id: int, status: str) -> None:
+    """Pauses what is RUNNING of a campaign, which is locked and gets this status: of such a one nothing is sent."""
+    mine = (Mailing.workspace_id == transaction.workspace, Mailing.campaign_id == campaign_id)
+    running = select(Mailing.id).where(*mine, Mailing.status == _S.RUNNING, Mailing.deleted_at.is_(None))
+    for row in await transaction.rows(running.order_by(Mailing.id).with_for_update(key_share=True)):
+        await _move(transaction, row.id, _S.PAUSED, status_reason=f"Its campaign became {status}.")
 
 
 async def schedule(transaction: Transaction, mailing_id: int, at: datetime) -> None:
@@ -119,6 +130,8 @@ async def fail(transaction: Transaction, mailing_id: int, reason: str) -> None:
 async def complete_if_done(transaction: Transaction, mailing_id: int) -> bool:
     """Completes a mailing that is RUNNING and has nobody left to send to, and answers whether it did."""
     mine = _is(transaction, mailing_id)
+    if await _has_any(transaction, mailing_id, _LEFT):
+        return False  # asked first, and again: it is asked often, and a lock has to be written down
     status = await transaction.scalar(select(Mailing.status).where(*mine).with_for_update(key_share=True))
     # Looked for by another statement than the one that locked: it sees what was added while that waited.
     if status != _S.RUNNING or await _has_any(transaction, mailing_id, _LEFT):
@@ -145,7 +158,7 @@ async def _campaign(transaction: Transaction, mailing_id: int) -> Any:
 def _refuse_campaign(campaign: Any) -> None:
     """A mailing makes a campaign ACTIVE that has not begun, and no other: who paused or ended it has a say in it."""
     if campaign.status not in (*_NOT_BEGUN, CampaignStatus.ACTIVE):
-        raise Refused([conflict(f"Its campaign is {campaign.status}: nothing is sent for it.", "id")])
+        raise Refused([conflict(f"Its campaign is {campaign.status}: its mailings cannot start or go on.", "id")])
 
 
 _NOT_BEGUN = (CampaignStatus.DRAFT, CampaignStatus.PLANNED, CampaignStatus.SCHEDULED)

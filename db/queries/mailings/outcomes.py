@@ -6,7 +6,7 @@ written only for the intent that it is of.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -14,12 +14,12 @@ from db.engine import CHANGE, Transaction
 from db.models.email_event_items import NewEmailEvent
 from db.models.email_words import LONGEST_REASON, EmailEventType
 from db.queries.email_events.recording import record
+from db.queries.mailings import barrier
 from db.queries.mailings.statements import IDS, UNSENT, UNTIL, WORKER, WORKSPACE, statement
 
 # ruff: noqa: S608 - what is put into these statements are constants
 
-BEGIN = f"{CHANGE}; SET LOCAL plan_cache_mode = force_generic_plan"
-"""How transactions of these begin: planning the same again and again, for other lists, would take as long as running it."""
+_BEGIN = f"{CHANGE}; SET LOCAL plan_cache_mode = force_generic_plan"
 
 
 class OutcomeKind(StrEnum):
@@ -55,31 +55,39 @@ class Outcome:
     """The reply's, where the address was refused."""
 
 
+def begin(mailing_ids: Collection[int]) -> str:
+    """How a transaction begins that intends messages of some mailings, or of none. These stay in their status until it ends:
+    once a pause is committed, nothing more is intended."""
+    # Planning the same again and again, for other lists, would take as long as running it.
+    return "; ".join((_BEGIN, barrier.hold(mailing_ids))) if mailing_ids else _BEGIN
+
+
 async def intend(
     transaction: Transaction, ids: Collection[int], worker: int, lease: float, *, again: bool = False
 ) -> dict[int, datetime]:
     """Writes that messages are about to be sent. Answers when, for those that may be: the claim is still the worker's, the
-    mailing runs, and the address is not suppressed.
+    mailing runs, and the address is not suppressed. The transaction is one that ``begin`` began.
 
-    Mailings are locked in their status until the transaction ends: once a pause is committed, nothing more is intended.
     ``again``: the same was tried before, and nobody knows whether it was committed.
     """
     values = {"ids": sorted(ids), "worker": worker, "lease": lease, "again": again}
     return {row.id: row.intent_at for row in await transaction.rows(statement(_INTEND, "id intent_at"), values)}
 
 
-# Recipients are looked up one by one, by a subquery that locks: the planner may not read all of a workspace for a few.
+# Recipients are looked up one by one, by a subquery that locks: the planner may not read all of a workspace for a few. Nor may
+# it read what is claimed: that is little, but while somebody reads an old snapshot, its index keeps all that ever was.
 _INTEND = f"""
     WITH wanted AS MATERIALIZED (
       SELECT found.id, found.mailing_id FROM unnest(CAST(:ids AS bigint[])) AS i (id) CROSS JOIN LATERAL (
         SELECT id, mailing_id FROM recipients WHERE workspace_id = {WORKSPACE} AND id = i.id OFFSET 0) found
     ), running AS MATERIALIZED (
       SELECT id FROM mailings WHERE workspace_id = {WORKSPACE} AND id = ANY (ARRAY(SELECT mailing_id FROM wanted))
-        AND status = 'RUNNING' ORDER BY id FOR SHARE
+        AND status = 'RUNNING'
     ), locked AS MATERIALIZED (
       SELECT mine.id FROM (SELECT id FROM wanted WHERE mailing_id IN (SELECT id FROM running)) i CROSS JOIN LATERAL (
         SELECT r.id FROM recipients r
-        WHERE r.workspace_id = {WORKSPACE} AND r.id = i.id AND r.claimed_by = {WORKER} AND r.claimed_until > now()
+        WHERE r.workspace_id = {WORKSPACE} AND r.id = i.id AND r.claimed_by = {WORKER}
+          AND coalesce(r.claimed_until, '-infinity') > now()
           AND (r.intent_at IS NULL OR CAST(:again AS boolean))
           AND NOT EXISTS (SELECT FROM suppressions s WHERE s.workspace_id = {WORKSPACE} AND s.address = r.address)
         FOR NO KEY UPDATE OF r) mine
@@ -90,21 +98,23 @@ _INTEND = f"""
 """
 
 
-async def give_up(transaction: Transaction, ids: Collection[int], worker: int) -> set[int]:
+async def give_up(transaction: Transaction, ids: Collection[int], worker: int, *, again: bool = False) -> set[int]:
     """Ends a worker's claims that got no intent: suppressed addresses have failed, the others wait again. Those that are
-    not the worker's any more are left alone. Answers the mailings of which some wait: they are likely to be paused."""
-    rows = await transaction.rows(
-        statement(_GIVE_UP, "mailing_id is_suppressed"), {"ids": sorted(ids), "worker": worker}
-    )
+    not the worker's any more are left alone. Answers the mailings of which some wait: they are likely to be paused.
+
+    ``again``: an intent that was written when this was tried before is taken back, since nobody was told of it.
+    """
+    values = {"ids": sorted(ids), "worker": worker, "again": again}
+    rows = await transaction.rows(statement(_GIVE_UP, "mailing_id is_suppressed"), values)
     return {row.mailing_id for row in rows if not row.is_suppressed}
 
 
 _GIVE_UP = f"""
     WITH unsent AS MATERIALIZED (
       SELECT id, address FROM recipients WHERE workspace_id = {WORKSPACE} AND id = {IDS} AND claimed_by = {WORKER}
-        AND intent_at IS NULL ORDER BY id FOR NO KEY UPDATE
+        AND (intent_at IS NULL OR (CAST(:again AS boolean) AND sent_at IS NULL)) ORDER BY id FOR NO KEY UPDATE
     )
-    UPDATE recipients r SET claimed_by = NULL, claimed_until = NULL, queued_at = NULL, updated_at = now(),
+    UPDATE recipients r SET claimed_by = NULL, claimed_until = NULL, queued_at = NULL, intent_at = NULL, updated_at = now(),
       failed_at = CASE WHEN s.address IS NOT NULL THEN now() END,
       is_suppressed = s.address IS NOT NULL,
       error_message = CASE WHEN s.address IS NOT NULL THEN {UNSENT} ELSE r.error_message END
@@ -118,11 +128,17 @@ async def write(transaction: Transaction, outcomes: Sequence[Outcome], worker: i
     """Writes what came of claims. What an event has said of a message meanwhile stays; what was settled as uncertain, since
     the lease was over, is resolved: such a one is not tried again."""
     plain = [outcome for outcome in outcomes if outcome.kind != OutcomeKind.BOUNCED]
+    bounced = [outcome for outcome in outcomes if outcome.kind == OutcomeKind.BOUNCED]
+    if plain and bounced:
+        # All before the first is written, which locks totals: who records events takes recipients and totals in this order.
+        await transaction.rows(statement(_LOCK), {"ids": sorted(outcome.id for outcome in outcomes)})
     if plain:
         await transaction.rows(statement(_WRITE), {**_columns(plain), "worker": worker})
-    bounced = [outcome for outcome in outcomes if outcome.kind == OutcomeKind.BOUNCED]
     if bounced:
         await _bounce(transaction, bounced, worker)
+
+
+_LOCK = f"SELECT FROM recipients WHERE workspace_id = {WORKSPACE} AND id = {IDS} ORDER BY id FOR NO KEY UPDATE"
 
 
 # An intent is known by its time: PostgreSQL's, to the microsecond, and later than any before of the same recipient.
@@ -153,7 +169,7 @@ _WRITE = f"""
       intent_at = CASE WHEN d.so NOT IN ('RETRY', 'GIVEN_BACK') THEN r.intent_at END,
       queued_at = CASE WHEN d.so NOT IN ('RETRY', 'GIVEN_BACK') THEN r.queued_at END,
       try_after = CASE WHEN d.so = 'RETRY' THEN now() + make_interval(secs => d.delay) ELSE r.try_after END,
-      error_message = CASE WHEN d.so = 'SENT' THEN NULL WHEN d.so = 'GIVEN_BACK' THEN r.error_message
+      error_message = CASE WHEN d.was_sent OR d.so = 'GIVEN_BACK' THEN r.error_message WHEN d.so = 'SENT' THEN NULL
         ELSE coalesce(d.message, r.error_message) END
     FROM decided d WHERE r.workspace_id = {WORKSPACE} AND r.id = {IDS} AND r.id = d.id
 """
@@ -180,11 +196,12 @@ _END = f"""
 
 def _event(outcome: Outcome) -> NewEmailEvent:
     data = {"bounceType": "Permanent", "errorCode": outcome.code, "errorMessage": outcome.message}
+    began = outcome.intent_at or datetime.now(UTC)  # by the clock that the other times of a recipient are of
     return NewEmailEvent(
         key=f"smtp:{outcome.id}",
         recipient_id=outcome.id,
         type=EmailEventType.BOUNCE,
-        occurred_at=datetime.now(UTC),
+        occurred_at=began + timedelta(seconds=outcome.elapsed),
         data=data,
     )
 

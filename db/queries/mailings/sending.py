@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.engine import Transaction
+from db.models.email_words import LONGEST_REASON
 from db.queries.mailings.statements import IDS, MAILING, UNSENT, UNTIL, WORKER, WORKSPACE, statement
 from db.statements import Rows
 
@@ -27,12 +28,16 @@ UNKNOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A mailing that is RUNNING. ``wait``: seconds until anything more of it is claimed."""
+    """A mailing that is RUNNING. ``wait``: seconds until anything more of it is claimed.
+
+    ``is_back``: it says that it waits for the mail server, and did so for long enough.
+    """
 
     workspace_id: int
     id: int
     is_limited: bool
     wait: float
+    is_back: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,20 @@ _IS_DUE = f"""
 
 async def running(transaction: Transaction) -> list[Running]:
     """All mailings that are RUNNING, of every workspace, in a fixed order."""
-    return [Running(*row) for row in await transaction.rows(statement(_RUNNING, "workspace_id id is_limited wait"))]
+    found = statement(_RUNNING, "workspace_id id is_limited wait is_back")
+    return [Running(*row) for row in await transaction.rows(found)]
 
 
+# All who are left may wait for their next attempt.
 _RUNNING = """
-    SELECT workspace_id, id, messages_per_minute IS NOT NULL AS is_limited,
-      CAST(greatest(0, extract(epoch FROM send_after - now())) AS double precision) AS wait
-    FROM mailings WHERE status = 'RUNNING' ORDER BY workspace_id, id
+    SELECT m.workspace_id, m.id, m.messages_per_minute IS NOT NULL AS is_limited,
+      CAST(extract(epoch FROM greatest(now(), m.send_after, first.try_after) - now()) AS double precision) AS wait,
+      m.status_reason IS NOT NULL AND (m.send_after IS NULL OR m.send_after <= now()) AS is_back
+    FROM mailings m LEFT JOIN LATERAL (
+      SELECT r.try_after FROM recipients r
+      WHERE r.workspace_id = m.workspace_id AND r.mailing_id = m.id AND r.status = 'PENDING'
+      ORDER BY r.try_after, r.id LIMIT 1) first ON true
+    WHERE m.status = 'RUNNING' ORDER BY m.workspace_id, m.id
 """
 
 
@@ -180,7 +192,7 @@ _LIMIT = f"""
       AND (send_after IS NULL OR send_after <= now()) FOR NO KEY UPDATE SKIP LOCKED
 """
 _MOVE_ON = f"""
-    UPDATE mailings SET send_after = greatest(coalesce(send_after, now()), now() - interval '1 second')
+    UPDATE mailings SET status_reason = NULL, send_after = greatest(coalesce(send_after, now()), now() - interval '1 second')
       + make_interval(secs => CAST(:seconds AS double precision)) WHERE {_MINE} RETURNING {_WAIT}
 """
 
@@ -197,27 +209,25 @@ _RENEW = f"""
 
 async def hold_back(transaction: Transaction, mailing_ids: Collection[int], seconds: float, reason: str) -> None:
     """Claims nothing of some mailings for a while, and says why."""
-    values = {"ids": sorted(mailing_ids), "seconds": seconds, "reason": reason}
+    values = {"ids": sorted(mailing_ids), "seconds": seconds, "reason": reason[:LONGEST_REASON]}
     await transaction.rows(statement(_HOLD_BACK), values)
 
 
-async def let_go(transaction: Transaction, mailing_ids: Collection[int]) -> None:
-    """Lets mailings that were held back go on, and says no more why they wait."""
-    await transaction.rows(statement(_LET_GO), {"ids": sorted(mailing_ids)})
+async def let_go(transaction: Transaction, mailing_id: int) -> None:
+    """Says no more why a mailing waits that is held back no longer."""
+    await transaction.rows(statement(_LET_GO), {"mailing": mailing_id})
 
 
-_LOCKED = f"""
+_HOLD_BACK = f"""
     WITH locked AS MATERIALIZED (
       SELECT id FROM mailings WHERE workspace_id = {WORKSPACE} AND id = {IDS} AND status = 'RUNNING'
       ORDER BY id FOR NO KEY UPDATE
     )
-"""
-_HOLD_BACK = f"""
-    {_LOCKED} UPDATE mailings m SET status_reason = CAST(:reason AS text),
+    UPDATE mailings m SET status_reason = CAST(:reason AS text),
       send_after = greatest(m.send_after, now() + make_interval(secs => CAST(:seconds AS double precision)))
     FROM locked WHERE m.workspace_id = {WORKSPACE} AND m.id = locked.id
 """
 _LET_GO = f"""
-    {_LOCKED} UPDATE mailings m SET status_reason = NULL FROM locked
-    WHERE m.workspace_id = {WORKSPACE} AND m.id = locked.id AND m.status_reason IS NOT NULL
+    UPDATE mailings SET status_reason = NULL WHERE {_MINE} AND status = 'RUNNING' AND status_reason IS NOT NULL
+      AND (send_after IS NULL OR send_after <= now())
 """
