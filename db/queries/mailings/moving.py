@@ -1,7 +1,7 @@
 """How mailings move from status to status: compare and set under the lock of the mailing's row.
 
 Who adds recipients holds the row FOR SHARE (``held``), so no mailing is complete while some are being added. Locks are
-taken in one order: campaign, mailing, recipients by id.
+taken in one order: campaign, the barrier against intents, mailing, recipients by id.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -95,8 +95,10 @@ async def pause_of_campaign(transaction: Transaction, campaign_id: int, status: 
     """Pauses what is RUNNING of a campaign, which is locked and gets this status: of such a one nothing is sent."""
     mine = (Mailing.workspace_id == transaction.workspace, Mailing.campaign_id == campaign_id)
     running = select(Mailing.id).where(*mine, Mailing.status == _S.RUNNING, Mailing.deleted_at.is_(None))
-    for row in await transaction.rows(running.order_by(Mailing.id).with_for_update(key_share=True)):
-        await _move(transaction, row.id, _S.PAUSED, status_reason=f"Its campaign became {status}.")
+    for found in await transaction.rows(running.order_by(Mailing.id)):
+        mailing = await locked(transaction, found.id)
+        if mailing.status == _S.RUNNING:  # it may have been completed meanwhile
+            await _move(transaction, mailing.id, _S.PAUSED, status_reason=f"Its campaign became {status}.")
 
 
 async def schedule(transaction: Transaction, mailing_id: int, at: datetime) -> None:
