@@ -12,6 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from db.engine import Database
 from graph.access import Authenticator
+from graph.explorer.page import Explorer, is_for_people
+from graph.explorer.routes import routes as explorer_routes
 from graph.files import Links
 from graph.ingest_events.endpoint import PATH as EVENTS
 from graph.ingest_events.endpoint import IngestEvents
@@ -38,15 +40,15 @@ ENDPOINT = "/graphql"
 class Application(Starlette):
     """Starlette, but that GraphQL goes past its router: finding the one route costs a tenth of a small operation."""
 
-    def __init__(self, door: Door, **options: Any) -> None:
+    def __init__(self, door: Door, explorer: Explorer, **options: Any) -> None:
         super().__init__(**options)
-        self._door = door
+        self._door, self._explorer = door, explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server."""
         if scope.get("path") == ENDPOINT:
             scope["app"] = self
-            await self._door(scope, receive, send)
+            await (self._explorer if is_for_people(scope) else self._door)(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -107,7 +109,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     plain = [*tracking_routes(tracking), *_beside(settings, database, links), Route(EVENTS, ingest)]
     routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
-    app = Application(door, routes=routes, lifespan=lifespan)
+    app = Application(door, Explorer(settings, database, ENDPOINT), routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
     app.state.objects = objects
     app.state.clients, app.state.links = authenticator.clients, links
@@ -120,6 +122,7 @@ def _beside(settings: Settings, database: Database, links: Links) -> list[Route]
     found = [Route("/", _home), *health.routes, *files.routes(links)]
     found += uploads.routes(links, settings.upload_limits.quiet_seconds)
     found += mail_webhooks.routes(database, settings.mail.providers)
+    found += explorer_routes()
     return [*found, *metrics.routes(database)] if settings.metrics else found
 
 

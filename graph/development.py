@@ -7,6 +7,9 @@ from pathlib import Path
 
 from graph.environment import SECRET_BYTES, SettingsError
 
+DEVELOPER_SCOPES = ("read", "write", "ingest", "live", "admin")
+"""What the token may do that a developer is given for the demo workspace."""
+
 
 def make_data_dir(data_dir: Path) -> None:
     """Makes the data directory if it is missing. What is private in it says so itself.

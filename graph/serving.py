@@ -18,7 +18,7 @@ import uvicorn
 from db.engine import Database
 from db.migrate import upgrade
 from graph.app import build_app
-from graph.development import make_data_dir
+from graph.development import DEVELOPER_SCOPES, make_data_dir
 from graph.environment import SettingsError
 from graph.logs import configure_logging
 from graph.opening import database_at
@@ -208,8 +208,7 @@ def _welcome(settings: Settings, listener: socket.socket, *, with_demo: bool, lo
 
 
 def _offer_demo(secret: str, address: str) -> None:
-    scopes = ("read", "write", "ingest", "live", "admin")
-    token = make_token(secret, subject="developer", workspace="demo", scopes=scopes, ttl=timedelta(days=30))
+    token = make_token(secret, subject="developer", workspace="demo", scopes=DEVELOPER_SCOPES, ttl=timedelta(days=30))
     query = json.dumps({"query": "{ campaigns(first: 3) { nodes { name metrics { impressions clickThroughRate } } } }"})
     print(f"A token for the demo workspace, good for 30 days:\n\n{token}\n")
     print(f"Try:\n  curl -s {address}/graphql -H 'Content-Type: application/json' \\")
