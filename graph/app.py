@@ -62,13 +62,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     database = Database(
         database_url, size=settings.pool_size, overflow=settings.pool_overflow, timeout=settings.pool_timeout
     )
-    authenticator = Authenticator(
-        database,
-        secret=settings.signing_secret(),
-        jwks_url=settings.jwks_url,
-        audience=settings.jwt_audience,
-        issuer=settings.jwt_issuer,
-    )
+    authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
     operations = Operations(schema, settings.executor)
     objects = objects_of(settings)
@@ -115,6 +109,16 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     app.state.clients, app.state.links = authenticator.clients, links
     app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer
     return app
+
+
+def _authenticator(settings: Settings, database: Database) -> Authenticator:
+    return Authenticator(
+        database,
+        secret=settings.signing_secret(),
+        jwks_url=settings.jwks_url,
+        audience=settings.jwt_audience,
+        issuer=settings.jwt_issuer,
+    )
 
 
 def _beside(settings: Settings, database: Database, links: Links) -> list[Route]:

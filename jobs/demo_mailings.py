@@ -20,7 +20,7 @@ from db.queries.email_events import recording
 from db.queries.leads import writing as leads
 from db.queries.mailings import history, moving
 from db.queries.mailings import writing as mailings
-from jobs.mailings.templates import Template
+from jobs.mailings.starting import links_of
 
 CAMPAIGN = "demo-03"
 """The key of the campaign that it is of: City Bike Spring Launch."""
@@ -73,7 +73,7 @@ async def _make(transaction: Transaction, campaign_id: int, first_day: datetime)
     }
     mailing_id = await mailings.create(transaction, values, _BY)
     await mailings.add_recipients(transaction, mailing_id, written.ids, {})
-    await moving.start(transaction, mailing_id, lambda *sources: Template.of(*sources).links)
+    await moving.start(transaction, mailing_id, links_of)
     ids, links = await _parts_of(transaction, mailing_id)
     rng = random.Random(_SEED)  # noqa: S311 - a demo, no secret
     start = first_day + timedelta(days=8, hours=8)

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLRequestData
-from strawberry.http.ides import GraphQL_IDE
 
 from db.engine import Database
 from graph.access import Authenticator, Viewer
@@ -53,9 +52,8 @@ class GraphQLView(GraphQL[Context, None]):
         links: Links,
         operations: Operations,
         limits: UploadLimits | None = None,
-        ide: GraphQL_IDE | None = "graphiql",
     ) -> None:
-        super().__init__(schema, graphql_ide=ide, subscription_protocols=())
+        super().__init__(schema, graphql_ide=None, subscription_protocols=())  # people get the explorer
         self._operations = operations
         self._limits = limits or UploadLimits()
         self._live = live

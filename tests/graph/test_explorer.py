@@ -93,6 +93,13 @@ def files_of(dist: Path) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(Starlette(routes=routes(dist))), base_url="http://test")
 
 
+async def test_there_is_no_other_page(api: Api) -> None:
+    """What is neither for people nor an operation is refused: no page that takes its scripts from elsewhere."""
+    for path, accept in (("/graphql", "text/html, application/json"), ("/graphql?token=x", "text/html")):
+        response = await api.client.get(path, headers={"accept": accept})
+        assert (response.status_code, "<script" in response.text) == (404, False)
+
+
 @pytest.mark.parametrize(("packing", "body"), [("identity", b"1"), ("gzip, br", b"packed")])
 async def test_files_are_kept_for_long(dist: Path, packing: str, body: bytes) -> None:
     asked = {"accept-encoding": packing}
