@@ -37,6 +37,12 @@ class Context:
         """Whether the transport can send more than one answer."""
         self.resume_after: str | None = None
         """The cursor that the transport says a stream is resumed from: it wins over the one in the operation."""
+        self.idempotency_key: str | None = None
+        """The key under which the client may send this request again, as its transport says it."""
+        self.response_headers: dict[str, str] = {}
+        """What an HTTP response to this operation says beside the usual, names in lower case."""
+        self.response_status: int | None = None
+        """The status of an HTTP response to this operation where nothing of it was done; None: the usual one."""
 
     @property
     def live(self) -> Live:

@@ -1,5 +1,6 @@
 """GraphQL over HTTP: who asks, one context per operation, JSON in and out."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -125,7 +126,7 @@ class GraphQLView(GraphQL[Context, None]):
                 status = 401
         if result.extensions:
             answer["extensions"] = result.extensions
-        await _send(send, status, answer)
+        await _send(send, context.response_status or status, answer, context.response_headers)
         return True
 
     async def get_context(self, request: Any, response: Any) -> Context:
@@ -245,9 +246,10 @@ def _header(scope: Scope, name: str) -> str | None:
     return None
 
 
-async def _send(send: Send, status: int, answer: object) -> None:
+async def _send(send: Send, status: int, answer: object, further: Mapping[str, str] | None = None) -> None:
     body = encoded(answer)
     length = str(len(body)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    headers += [(name.encode(), value.encode()) for name, value in (further or {}).items()]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
