@@ -56,8 +56,8 @@ def key_of(header: str | None, extensions: Mapping[str, Any] | None) -> str | No
     if key is None:
         if header is None:
             return None
-        key = header
-    elif header is not None and header != key:
+        key = header.strip()
+    elif header is not None and header.strip() != key:
         raise bad_input("The header Idempotency-Key and extensions.idempotencyKey differ: send one of them.")
     if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise bad_input(f"An idempotency key has 1 to {LONGEST_KEY} printable ASCII characters.")

@@ -21,6 +21,8 @@ _FURTHER: Mapping[int, Mapping[str, str]] = {401: {"www-authenticate": "Bearer"}
 _NONE: Mapping[str, str] = {}
 _GZIP, _LEVEL = 31, 1
 """zlib's way to say: with gzip's header; and the level that costs least. Answers are JSON, which it makes small enough."""
+_EMPTY = 204
+"""The status of a response that has no body, and says nothing of one."""
 _LONG = 256 * 1024
 """Bytes of an answer that takes so long to pack that others are answered meanwhile."""
 
@@ -69,11 +71,12 @@ async def deliver(
 ) -> None:
     """Sends an answer."""
     body = answer.body
-    headers = [(media or JSON).header, VARY]
+    headers = [(media or JSON).header, VARY] if answer.status != _EMPTY else []
     if packed:
         body = await asyncio.to_thread(_gzip, body) if len(body) > _LONG else _gzip(body)
         headers.append((b"content-encoding", b"gzip"))
-    headers.append((b"content-length", b"%d" % len(body)))
+    if answer.status != _EMPTY:
+        headers.append((b"content-length", b"%d" % len(body)))
     if answer.further:
         headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.further.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -73,7 +73,7 @@ class GraphQLView:
     async def _answer(self, scope: Scope, receive: Receive, headers: Given, media: Media | None) -> Answer:
         method = scope["method"]
         if method == "OPTIONS":
-            return Answer(200, b"{}", {"allow": METHODS, "accept-post": f"{Kind.JSON.value}, {Kind.FORM.value}"})
+            return Answer(204, b"", {"allow": METHODS, "accept-post": f"{Kind.JSON.value}, {Kind.FORM.value}"})
         if media is None:
             message = (
                 "Answers are application/graphql-response+json or application/json, in UTF-8: Accept takes neither."
@@ -162,9 +162,9 @@ class GraphQLView:
                 "There is no operation in the document." if name is None else f"There is no operation named {name!r}."
             )
             return of_result(ExecutionResult(None, [bad_input(what)]), media)
-        if not may_change and operation is not None and operation.operation is not OperationType.QUERY:
-            kind = operation.operation.value
-            raise Refusal(405, "METHOD_NOT_ALLOWED", f"A {kind} is not for GET: send it by POST.", {"allow": "POST"})
+        if not may_change and operation is not None and operation.operation is OperationType.MUTATION:
+            message = "A mutation is not for GET: send it by POST."
+            raise Refusal(405, "METHOD_NOT_ALLOWED", message, {"allow": "POST"})
         if query and extensions and viewer is not None and not document.errors:
             stored.keep(query, extensions)
         context = Context(self._database, viewer, self._live, self._links)
