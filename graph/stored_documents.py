@@ -11,6 +11,8 @@ from graph.errors import bad_input, forbidden
 
 PREFIX = "sha256:"
 """Of an identifier that is the hash of its document's text, in lower-case hexadecimal digits."""
+UNKNOWN = "PERSISTED_QUERY_NOT_FOUND"
+"""The code where there is no document of a name."""
 _DIGITS = 64
 
 
@@ -85,7 +87,7 @@ class StoredDocuments:
             self._sent.move_to_end(sent_as)
             text = self._sent[sent_as]
         if text is None:
-            raise _unknown(otherwise, "PERSISTED_QUERY_NOT_FOUND")
+            raise _unknown(otherwise, UNKNOWN)
         return text
 
 

@@ -17,6 +17,7 @@ from graph.operations import Operations
 from graph.refusals import ClientLeft, Refusal
 from graph.requests import Asked, asked_of, key_of
 from graph.settings import UploadLimits
+from graph.stored_documents import UNKNOWN
 from graph.transport import forms, uploads
 from graph.transport.answering import Answer, deliver, of_error, of_refusal, of_result, together
 from graph.transport.asking import body_of, given_in, parameters_of, with_id
@@ -64,6 +65,8 @@ class GraphQLView:
             answer = of_refusal(refusal)
         except GraphQLError as error:
             answer = of_error(error, media or JSON)
+            if DOCUMENT_ID in scope and (error.extensions or {}).get("code") == UNKNOWN:
+                answer = answer._replace(status=404)  # an address that leads to nothing
         except Exception as error:
             answer = of_error(_fault(error), media or JSON)
         least = self._http.compress_from
