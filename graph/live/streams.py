@@ -76,6 +76,8 @@ class Streams:
         """The messages of an operation. Raises Refused where it may not run, and where its stream ends with an error."""
         try:
             operation = self._operation(request)
+            if request.query:
+                self._operations.stored.keep(request.query, request.extensions)
             kind = operation.node.operation
             if kind == OperationType.MUTATION and not request.may_change:
                 raise bad_input("A mutation is not for GET.")
@@ -89,14 +91,16 @@ class Streams:
         except GraphQLError as error:
             raise Refused([shown(error, request.operation_name)]) from None
 
+    def is_subscription(self, request: Request) -> bool:
+        """Whether a request asks for more than one answer. Raises Refused, and GraphQLError, where it may not run."""
+        return self._operation(request).node.operation is OperationType.SUBSCRIPTION
+
     def document(self, request: Request) -> Document:
         """The document of a request, valid. Raises Refused, and GraphQLError where it is none of those that may run."""
         stored = self._operations.stored
         document = self._operations.document(stored.text(request.query, request.document_id, request.extensions))
         if document.errors:
             raise Refused([shown(error, None) for error in document.errors])
-        if request.query:
-            stored.keep(request.query, request.extensions)
         return document
 
     async def _answer(self, viewer: Viewer, request: Request, operation: Operation) -> str:

@@ -1,10 +1,12 @@
 """What comes to /graphql: one answer over HTTP, or a connection that stays open."""
 
+from collections.abc import Callable
+
 import orjson
 from graphql import GraphQLError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from db.engine import is_unavailable
@@ -18,7 +20,7 @@ from graph.settings import Manners
 from graph.transport import multipart, sse
 from graph.transport.asking import body_of, given_in, parameters_of, with_id
 from graph.transport.http import DOCUMENT_ID
-from graph.transport.negotiation import Kind, headers_of, kind_of
+from graph.transport.negotiation import Kind, headers_of, kind_of, likes_json
 from graph.transport.origins import is_welcome
 from graph.transport.sse import Reservations, errors_of
 from graph.transport.websocket import Socket
@@ -56,6 +58,12 @@ class Door:
             await self._plain(scope, receive, send)
             return
         try:
+            if scope["method"] != "PUT" and not _has_token(scope) and likes_json(_accept(scope).encode("latin-1")):
+                again = await _kept(receive)
+                if not await self._is_subscription(HttpRequest(scope, again()), again()):
+                    await self._plain(scope, again(), send)
+                    return
+                receive = again()
             await self._stream(HttpRequest(scope, receive), receive, send)
         except (GraphQLError, Refused) as error:
             await _refuse(error)(scope, receive, send)
@@ -95,6 +103,13 @@ class Door:
         answer = sse.answer_distinct if is_sse else multipart.answer
         await answer(receive, send, self._streams, self._connections, viewer, asked, self._manners.ping_every)
 
+    async def _is_subscription(self, request: HttpRequest, receive: Receive) -> bool:
+        """Whether a request asks for a stream. What is no request does not: it is said by JSON what is wrong with it."""
+        try:
+            return self._streams.is_subscription(await _asked(request, receive))
+        except (GraphQLError, Refused, Refusal):
+            return False
+
     async def _single(self, request: HttpRequest, token: str, receive: Receive, send: Send) -> None:
         """A request of the single connection mode. The token stands for the credential that it was reserved with."""
         reservation = self._reservations.of(token)
@@ -133,6 +148,24 @@ class Door:
         if viewer is None:
             raise unauthenticated("A stream needs a token: Authorization: Bearer ...")
         return viewer
+
+
+async def _kept(receive: Receive) -> Callable[[], Receive]:
+    """What gives a body again and again to those who read it, and then what comes. Of one too long only the beginning."""
+    messages, length = [await receive()], 0
+    while messages[-1].get("more_body") and length <= LONGEST_BODY:
+        length += len(messages[-1].get("body", b""))
+        messages.append(await receive())
+
+    def again() -> Receive:
+        left = iter(messages)
+
+        async def next_one() -> Message:
+            return next(left, None) or await receive()
+
+        return next_one
+
+    return again
 
 
 def _wants_a_stream(scope: Scope) -> bool:

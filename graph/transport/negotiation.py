@@ -21,6 +21,8 @@ NAMES = frozenset(
     }
 )
 """Of the headers that are looked at."""
+STREAMS = ("text/event-stream", "multipart/mixed")
+"""The types of answers that stay open."""
 _UTF_8 = frozenset({"utf-8", "utf8", "*"})
 _LONGEST_KNOWN = 512
 """Bytes of a header whose meaning is remembered: clients send the same few again and again."""
@@ -73,6 +75,11 @@ def media_of(accept: bytes | None) -> Media | None:
     return _USUAL.get(accept) or _known(_media_of, accept or b"")
 
 
+def likes_json(accept: bytes) -> bool:
+    """Whether a client that takes streams likes a whole answer as much: then what is no subscription is answered so."""
+    return _known(_likes_json, accept)
+
+
 def kind_of(content_type: bytes | None) -> Kind | None:
     """What a body is by its Content-Type; None: nothing that is taken."""
     return Kind.JSON if content_type == b"application/json" else _known(_kind_of, content_type or b"")
@@ -99,6 +106,12 @@ def _media_of(accept: bytes) -> Media | None:
     liked = [(_quality(ranges, one), one.name in {name for name, _, _ in ranges}, one) for one in (JSON, RESPONSE)]
     quality, _, best = max(liked, key=lambda found: (found[0], found[1] and found[2] is RESPONSE, found[2] is JSON))
     return best if quality > 0 else None
+
+
+def _likes_json(accept: bytes) -> bool:
+    liked = {name: quality for name, _, quality in _ranges(accept)}
+    json = max(liked.get(one.name, 0.0) for one in (JSON, RESPONSE))
+    return json > 0 and json >= max(liked.get(name, 0.0) for name in STREAMS)
 
 
 def _quality(ranges: list[tuple[str, dict[str, str], float]], media: Media) -> float:
