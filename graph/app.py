@@ -29,12 +29,15 @@ from graph.routes.tracking import routes as tracking_routes
 from graph.schema import schema
 from graph.settings import Settings
 from graph.transport.door import Door
-from graph.transport.http import GraphQLView
+from graph.transport.http import DOCUMENT_ID, GraphQLView
+from graph.trusted_documents import stored_documents
 from graph.working import objects_of, worker_of
 from jobs.assets.storing import Storage
 from jobs.sequencer import Sequencer
 
 ENDPOINT = "/graphql"
+_BELOW = f"{ENDPOINT}/"
+"""What comes behind it is the id of a document."""
 
 
 class Application(Starlette):
@@ -46,9 +49,13 @@ class Application(Starlette):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server."""
-        if scope.get("path") == ENDPOINT:
+        path = scope.get("path", "")
+        if path == ENDPOINT:
             scope["app"] = self
             await (self._explorer if is_for_people(scope) else self._door)(scope, receive, send)
+        elif path.startswith(_BELOW) and path != _BELOW and scope["type"] == "http":
+            scope["app"], scope[DOCUMENT_ID] = self, path.removeprefix(_BELOW)
+            await self._door(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
@@ -64,7 +71,8 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     )
     authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
-    operations = Operations(schema, settings.executor)
+    stored = stored_documents(settings.http, schema._schema)  # noqa: SLF001 - graphql-core's schema has no public name
+    operations = Operations(schema, settings.executor, stored)
     objects = objects_of(settings)
     address, public = settings.address(settings.port), settings.object_store_public_url
     storage = Storage(database, objects)
@@ -98,7 +106,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
             await tracking.close()
             await database.close()
 
-    view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits)
+    view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits, settings.http)
     door = Door(view, streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     plain = [*tracking_routes(tracking), *_beside(settings, database, links), Route(EVENTS, ingest)]

@@ -43,6 +43,8 @@ class Document:
             self.errors = validate(schema, self.node, _RULES)
         except GraphQLError as error:
             self.errors = [error]
+        except RecursionError:
+            self.errors = [GraphQLError("The document is nested too deeply.")]
         except Exception as error:
             self.errors = [GraphQLError(str(error), original_error=error)]
         definitions = self.node.definitions

@@ -22,8 +22,10 @@ from graph.development import DEVELOPER_SCOPES, make_data_dir
 from graph.environment import SettingsError
 from graph.logs import configure_logging
 from graph.opening import database_at
+from graph.schema import schema
 from graph.settings import Settings, address_of
 from graph.tokens import make_token
+from graph.trusted_documents import stored_documents
 from graph.working import objects_of
 from jobs import demo
 from jobs.sequencer import settle_epoch
@@ -46,6 +48,7 @@ def serve(settings: Settings, *, with_demo: bool) -> None:
     with _only_one(settings), listening(settings) as listener:
         settings.signing_secret()
         objects_of(settings)
+        stored_documents(settings.http, schema._schema)  # noqa: SLF001
         with database_at(settings) as url:
             before, after = asyncio.run(upgrade(url))
             if before != after:

@@ -20,6 +20,7 @@ from graph.environment import (
     secret,
     whole,
 )
+from graph.http_settings import HttpSettings
 from graph.mail_settings import MailSettings
 from jobs.mailings.options import MailOptions
 
@@ -125,6 +126,8 @@ class Settings:
     """OBJECT_STORE_PUBLIC_URL: where anybody can read what the object store holds. None: nowhere."""
     upload_limits: UploadLimits
     """Of requests with files. UPLOAD_BYTES: of a body. UPLOAD_FILES. UPLOAD_QUIET_SECONDS."""
+    http: HttpSettings
+    """GRAPHQL_BODY_BYTES and others, see there."""
     mail: MailSettings
     """SMTP_URL and others, see there."""
     worker: bool
@@ -180,6 +183,7 @@ class Settings:
             object_store_url=object_store_url(environ.get("OBJECT_STORE_URL")),
             object_store_public_url=object_store_public_url(environ.get("OBJECT_STORE_PUBLIC_URL") or ""),
             upload_limits=_upload_limits(environ),
+            http=HttpSettings.from_env(environ),
             mail=MailSettings.from_env(environ),
             worker=one_of(environ, "WORKER", "on", ("on", "off")) == "on" if worker is None else worker,
             jobs_heartbeat=timedelta(seconds=whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),

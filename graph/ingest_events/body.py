@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from graph.ingest_events.gzip import SLICE, BrokenGzip, Unpacker
+from graph.gzip import SLICE, BrokenGzip, Unpacker
 from graph.ingest_events.refusals import bad_body, too_large, too_slow, unsupported
 from graph.refusals import Refusal, pieces
 from graph.settings import IngestLimits

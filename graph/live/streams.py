@@ -22,6 +22,7 @@ from graph.live.mailbox import Mailbox, Message, Over
 from graph.live.operation import Answerer, Operation, message_of, patiently
 from graph.live.sources import Events, Source
 from graph.operations import Operations
+from graph.requests import asked_of, key_of
 
 
 class Refused(Exception):
@@ -41,7 +42,7 @@ class Refused(Exception):
 class Request:
     """What a client asks for."""
 
-    query: str
+    query: str | None
     operation_name: str | None = None
     variables: dict[str, Any] = field(default_factory=dict)
     extensions: dict[str, Any] = field(default_factory=dict)
@@ -49,19 +50,16 @@ class Request:
     """The cursor that the transport knows to be the last one seen."""
     may_change: bool = True
     """Whether it may be a mutation: not by GET."""
+    document_id: str | None = None
+    """Of a document that the server has."""
+    idempotency_key: str | None = None
+    """As the transport's headers have it; extensions may have one, too."""
 
     @classmethod
     def of(cls, given: Any, **further: Any) -> "Request":
         """The request that a decoded body means. Raises BAD_USER_INPUT."""
-        if not isinstance(given, dict) or not isinstance(given.get("query"), str):
-            raise bad_input("Send an object with a query.")
-        name, variables, extensions = (given.get(key) for key in ("operationName", "variables", "extensions"))
-        if name is not None and not isinstance(name, str):
-            raise bad_input("operationName must be a text.")
-        for key, value in (("variables", variables), ("extensions", extensions)):
-            if value is not None and not isinstance(value, dict):
-                raise bad_input(f"{key} must be an object.")
-        return cls(given["query"], name or None, variables or {}, extensions or {}, **further)
+        query, name, variables, extensions, document_id = asked_of(given)
+        return cls(query, name, variables or {}, extensions or {}, document_id=document_id, **further)
 
 
 class Streams:
@@ -78,6 +76,8 @@ class Streams:
         """The messages of an operation. Raises Refused where it may not run, and where its stream ends with an error."""
         try:
             operation = self._operation(request)
+            if request.query:
+                self._operations.stored.keep(request.query, request.extensions)
             kind = operation.node.operation
             if kind == OperationType.MUTATION and not request.may_change:
                 raise bad_input("A mutation is not for GET.")
@@ -91,15 +91,21 @@ class Streams:
         except GraphQLError as error:
             raise Refused([shown(error, request.operation_name)]) from None
 
+    def is_subscription(self, request: Request) -> bool:
+        """Whether a request asks for more than one answer. Raises Refused, and GraphQLError, where it may not run."""
+        return self._operation(request).node.operation is OperationType.SUBSCRIPTION
+
     def document(self, request: Request) -> Document:
-        """The document of a request, valid. Raises Refused."""
-        document = self._operations.document(request.query)
+        """The document of a request, valid. Raises Refused, and GraphQLError where it is none of those that may run."""
+        stored = self._operations.stored
+        document = self._operations.document(stored.text(request.query, request.document_id, request.extensions))
         if document.errors:
             raise Refused([shown(error, None) for error in document.errors])
         return document
 
     async def _answer(self, viewer: Viewer, request: Request, operation: Operation) -> str:
         context = Context(self._database, viewer, self.live, self._links)
+        context.idempotency_key = key_of(request.idempotency_key, request.extensions)
         try:
             result = await self._operations.answer(
                 operation.document, operation.node, operation.name, operation.variables, context, request.extensions

@@ -1,12 +1,12 @@
 """What comes to /graphql: one answer over HTTP, or a connection that stays open."""
 
-from typing import Any
+from collections.abc import Callable
 
 import orjson
 from graphql import GraphQLError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from db.engine import is_unavailable
@@ -14,13 +14,20 @@ from graph.access import Authenticator, Viewer
 from graph.errors import bad_input, forbidden, not_found, unauthenticated, unavailable
 from graph.live.connections import Connections
 from graph.live.streams import Refused, Request, Streams
+from graph.refusals import ClientLeft, Refusal
+from graph.requests import key_of
 from graph.settings import Manners
-from graph.transport import multipart, sse, streaming
+from graph.transport import multipart, sse
+from graph.transport.asking import body_of, given_in, parameters_of, with_id
+from graph.transport.http import DOCUMENT_ID
+from graph.transport.negotiation import Kind, headers_of, kind_of, likes_json
 from graph.transport.origins import is_welcome
 from graph.transport.sse import Reservations, errors_of
 from graph.transport.websocket import Socket
 
 TOKEN_HEADER = "x-graphql-event-stream-token"  # noqa: S105 - the name of a header
+LONGEST_BODY = 256 * 1024
+"""Bytes of a request for a stream."""
 _TOKEN_NAME = TOKEN_HEADER.encode()
 STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "LIMIT_REACHED": 429, "UNAVAILABLE": 503}
 """What a request is answered with that could not become a stream; others are 400."""
@@ -51,12 +58,19 @@ class Door:
             await self._plain(scope, receive, send)
             return
         try:
+            if scope["method"] != "PUT" and not _has_token(scope) and likes_json(_accept(scope).encode("latin-1")):
+                again = await _kept(receive)
+                if not await self._is_subscription(HttpRequest(scope, again()), again()):
+                    await self._plain(scope, again(), send)
+                    return
+                receive = again()
             await self._stream(HttpRequest(scope, receive), receive, send)
         except (GraphQLError, Refused) as error:
             await _refuse(error)(scope, receive, send)
-        except streaming.TooLong:
-            response = PlainTextResponse(f"A body has at most {streaming.LONGEST_BODY:,} bytes.", 413)
-            await response(scope, receive, send)
+        except Refusal as refusal:
+            await refusal.response()(scope, receive, send)
+        except ClientLeft:
+            return
 
     async def _speak(self, websocket: WebSocket) -> None:
         if not is_welcome(websocket.scope, self._manners.allowed_origins):
@@ -88,6 +102,13 @@ class Door:
         is_sse = sse.MEDIA_TYPE in _accept(request.scope)
         answer = sse.answer_distinct if is_sse else multipart.answer
         await answer(receive, send, self._streams, self._connections, viewer, asked, self._manners.ping_every)
+
+    async def _is_subscription(self, request: HttpRequest, receive: Receive) -> bool:
+        """Whether a request asks for a stream. What is no request does not: it is said by JSON what is wrong with it."""
+        try:
+            return self._streams.is_subscription(await _asked(request, receive))
+        except (GraphQLError, Refused, Refusal):
+            return False
 
     async def _single(self, request: HttpRequest, token: str, receive: Receive, send: Send) -> None:
         """A request of the single connection mode. The token stands for the credential that it was reserved with."""
@@ -129,6 +150,24 @@ class Door:
         return viewer
 
 
+async def _kept(receive: Receive) -> Callable[[], Receive]:
+    """What gives a body again and again to those who read it, and then what comes. Of one too long only the beginning."""
+    messages, length = [await receive()], 0
+    while messages[-1].get("more_body") and length <= LONGEST_BODY:
+        length += len(messages[-1].get("body", b""))
+        messages.append(await receive())
+
+    def again() -> Receive:
+        left = iter(messages)
+
+        async def next_one() -> Message:
+            return next(left, None) or await receive()
+
+        return next_one
+
+    return again
+
+
 def _wants_a_stream(scope: Scope) -> bool:
     if scope["method"] == "PUT" or _has_token(scope):
         return True
@@ -152,27 +191,24 @@ def _token(request: HttpRequest) -> str | None:
 
 
 async def _asked(request: HttpRequest, receive: Receive) -> Request:
-    """The operation that a request asks for: in its body, or by GET in its address."""
+    """The operation that a request asks for: in its body, or by GET in its address. Raises Refusal, ClientLeft."""
+    headers, document_id = headers_of(request.scope), request.scope.get(DOCUMENT_ID)
     if request.method == "POST":
-        if "application/json" not in request.headers.get("content-type", ""):
-            raise bad_input("Send the operation as application/json.")
-        given = _json(await streaming.body(receive), "The body")
+        if kind_of(headers.get(b"content-type")) is not Kind.JSON:
+            raise Refusal(415, "UNSUPPORTED_TYPE", "Send the operation as application/json.")
+        given = with_id(given_in(await body_of(receive, headers, LONGEST_BODY)), document_id)
     elif request.method == "GET":
-        parameters = request.query_params
-        given = {name: parameters[name] for name in ("query", "operationName") if name in parameters}
-        for name in ("variables", "extensions"):
-            if name in parameters:
-                given[name] = _json(parameters[name], name)
+        given = parameters_of(request.scope["query_string"], document_id)
     else:
-        raise bad_input(f"A stream is asked for by POST or GET, not by {request.method}.")
-    return Request.of(given, resume_after=request.headers.get("last-event-id"), may_change=request.method == "POST")
-
-
-def _json(given: str | bytes, what: str) -> Any:
-    try:
-        return orjson.loads(given)
-    except ValueError:
-        raise bad_input(f"{what} is not JSON.") from None
+        raise Refusal(405, "METHOD_NOT_ALLOWED", f"A stream is asked for by POST or GET, not by {request.method[:20]}.")
+    asked = Request.of(
+        given,
+        resume_after=request.headers.get("last-event-id"),
+        may_change=request.method == "POST",
+        idempotency_key=request.headers.get("idempotency-key"),
+    )
+    key_of(asked.idempotency_key, asked.extensions)  # while it can be said by a status
+    return asked
 
 
 def _refuse(error: GraphQLError | Refused) -> Response:

@@ -1,49 +1,39 @@
-"""GraphQL over HTTP: who asks, one context per operation, JSON in and out."""
+"""GraphQL over HTTP: who asks, one context per operation, from bytes to bytes."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-import orjson
-from cross_web import HTTPException
-from graphql import GraphQLError, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationType
 from starlette.datastructures import Headers
-from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
-from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLRequestData
+from starlette.types import Receive, Scope, Send
 
-from db.engine import Database
+from db.engine import Database, is_unavailable
 from graph.access import Authenticator, Viewer
 from graph.context import Context
-from graph.encoding import encoded
+from graph.errors import bad_input, internal, unavailable
 from graph.files import Links
+from graph.http_settings import HttpSettings
 from graph.live.hub import Live
 from graph.operations import Operations
 from graph.refusals import ClientLeft, Refusal
-from graph.schema import schema
+from graph.requests import Asked, asked_of, key_of
 from graph.settings import UploadLimits
+from graph.stored_documents import UNKNOWN
 from graph.transport import forms, uploads
+from graph.transport.answering import Answer, deliver, of_error, of_refusal, of_result, together
+from graph.transport.asking import body_of, given_in, parameters_of, with_id
+from graph.transport.negotiation import JSON, Kind, Media, headers_of, kind_of, media_of, takes_gzip
+
+DOCUMENT_ID = "groundswell.document_id"
+"""Where a scope has the id of the document that its address names."""
+METHODS = "GET, HEAD, POST, OPTIONS"
+_SAFE = frozenset({"GET", "HEAD"})
+
+Given = dict[bytes, bytes]
+"""The headers of a request that are looked at."""
 
 
-class Asked(NamedTuple):
-    """One operation, as a body has it."""
-
-    query: str
-    name: str | None
-    variables: dict[str, Any] | None
-    extensions: dict[str, Any] | None
-
-
-STATUS = {"UNAUTHENTICATED": 401, "UNAVAILABLE": 503}
-"""What a request is answered with whose credential was not looked at further."""
-
-
-class GraphQLView(GraphQL[Context, None]):
-    """The endpoint. A bad credential is answered with 401 before anything of the operation is looked at.
-
-    What nearly all requests are, one operation as JSON, is answered here from bytes to bytes. All else goes through
-    Strawberry's view.
-    """
+class GraphQLView:
+    """The endpoint. A bad credential is answered with 401 before anything of the operation is looked at."""
 
     def __init__(
         self,
@@ -53,10 +43,11 @@ class GraphQLView(GraphQL[Context, None]):
         links: Links,
         operations: Operations,
         limits: UploadLimits | None = None,
+        http: HttpSettings | None = None,
     ) -> None:
-        super().__init__(schema, graphql_ide=None, subscription_protocols=())  # people get the explorer
         self._operations = operations
         self._limits = limits or UploadLimits()
+        self._http = http or HttpSettings()
         self._live = live
         self._links = links
         self._database = database
@@ -64,192 +55,132 @@ class GraphQLView(GraphQL[Context, None]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
+        headers = headers_of(scope)
+        media = media_of(headers.get(b"accept"))
         try:
-            kind = (_header(scope, "content-type") or "") if scope["method"] == "POST" else ""
-            if kind.startswith("application/json"):
-                body = await _body(receive)
-                asked = _asked(body)
-                if asked is not None and await self._answer(await self._viewer(scope), asked, send):
-                    return
-                receive = _again(body, receive)
-            elif kind.lower().startswith(uploads.MEDIA_TYPE):
-                await self._answer_with_files(scope, receive, send)
-                return
-            await super().__call__(scope, receive, send)
+            answer = await self._answer(scope, receive, headers, media)
         except ClientLeft:
             return
         except Refusal as refusal:
-            await refusal.response()(scope, receive, send)
+            answer = of_refusal(refusal)
         except GraphQLError as error:
-            status = STATUS.get(str((error.extensions or {}).get("code")))
-            if status is None:
-                raise
-            await _send(send, status, {"data": None, "errors": [error.formatted]})
+            answer = of_error(error, media or JSON)
+            if DOCUMENT_ID in scope and (error.extensions or {}).get("code") == UNKNOWN:
+                answer = answer._replace(status=404)  # an address that leads to nothing
+        except Exception as error:
+            answer = of_error(_fault(error), media or JSON)
+        least = self._http.compress_from
+        packed = 0 < least <= len(answer.body) and takes_gzip(headers.get(b"accept-encoding"))
+        await deliver(send, answer, media, packed=packed, without_body=scope["method"] == "HEAD")
 
-    async def _answer_with_files(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers an operation whose variables are files, which are there until it is answered. Raises Refusal, ClientLeft."""
-        headers = Headers(scope=scope)
-        uploads.check(headers, self._limits)
-        viewer = await self._viewer(scope)
+    async def _answer(self, scope: Scope, receive: Receive, headers: Given, media: Media | None) -> Answer:
+        method = scope["method"]
+        if method == "OPTIONS":
+            return Answer(204, b"", {"allow": METHODS, "accept-post": f"{Kind.JSON.value}, {Kind.FORM.value}"})
+        if media is None:
+            message = (
+                "Answers are application/graphql-response+json or application/json, in UTF-8: Accept takes neither."
+            )
+            raise Refusal(406, "NOT_ACCEPTABLE", message)
+        if method == "POST":
+            return await self._answer_post(scope, receive, headers, media)
+        if method not in _SAFE:
+            raise Refusal(405, "METHOD_NOT_ALLOWED", f"Ask by POST or GET, not by {method[:20]}.", {"allow": METHODS})
+        # Queries change nothing, whoever has them sent; and what is answered to one is for none but who has the token.
+        viewer = await self._viewer(headers)
+        asked = asked_of(parameters_of(scope["query_string"], scope.get(DOCUMENT_ID)))
+        answer = await self._run(viewer, asked, headers, media, may_change=False)
+        return answer._replace(further={"cache-control": "private, no-store", **answer.further})
+
+    async def _answer_post(self, scope: Scope, receive: Receive, headers: Given, media: Media) -> Answer:
+        kind = kind_of(headers.get(b"content-type"))
+        if kind is Kind.JSON:
+            body = await body_of(receive, headers, self._http.body_bytes)
+            viewer = await self._viewer(headers)
+            given = given_in(body)
+            if isinstance(given, list):
+                return await self._answer_batch(viewer, given, headers, media)
+            if DOCUMENT_ID in scope:
+                given = with_id(given, scope[DOCUMENT_ID])
+            return await self._run(viewer, asked_of(given), headers, media)
+        if kind is Kind.FORM:
+            return await self._answer_with_files(scope, receive, headers, media)
+        raise Refusal(
+            415,
+            "UNSUPPORTED_TYPE",
+            "Send the operation as application/json in UTF-8, or with files as multipart/form-data.",
+            {"accept-post": f"{Kind.JSON.value}, {Kind.FORM.value}"},
+        )
+
+    async def _answer_with_files(self, scope: Scope, receive: Receive, headers: Given, media: Media) -> Answer:
+        """Answers an operation whose variables are files, which are there until it is answered."""
+        all_headers = Headers(scope=scope)
+        uploads.check(all_headers, self._limits)
+        viewer = await self._viewer(headers)
         uploads.check_viewer(viewer)
-        form = await forms.read(receive, headers, self._limits)
+        form = await forms.read(receive, all_headers, self._limits)
         try:
-            asked = _operation(uploads.operation_of(form))
-            if asked is None:
-                raise forms.bad_form("operations must be one operation: a query, its variables, its operationName.")
-            if not await self._answer(viewer, asked, send):
-                raise forms.bad_form("There is no operation of this operationName.")
+            asked = asked_of(with_id(uploads.operation_of(form), scope.get(DOCUMENT_ID)))
+            return await self._run(viewer, asked, headers, media)
         finally:
             await form.close()
 
-    async def _viewer(self, scope: Scope) -> Viewer | None:
-        return await self._authenticator.viewer(_header(scope, "authorization"))
-
-    async def _answer(self, viewer: Viewer | None, asked: Asked, send: Send) -> bool:
-        """Answers an operation; False where there is none of that name, which the stock view says."""
-        context = Context(self._database, viewer, self._live, self._links)
-        document = self._operations.document(asked.query)
-        try:
-            operation = document.operation(asked.name)
-            if operation is None and not document.errors:
-                return False
-            result = await self._operations.answer(
-                document, operation, asked.name, asked.variables, context, asked.extensions
+    async def _answer_batch(self, viewer: Viewer | None, given: list[Any], headers: Given, media: Media) -> Answer:
+        """Answers operations one after the other, each as if it had come alone."""
+        most = self._http.batch_limit
+        if not most:
+            raise bad_input("Send one operation at a time: arrays of them are not taken here.")
+        if not 0 < len(given) <= most:
+            raise bad_input(f"An array holds 1 to {most:,} operations; this one {len(given):,}.")
+        if not all(isinstance(one, dict) for one in given):
+            raise bad_input("An array holds operations: JSON objects with a query.")
+        if b"idempotency-key" in headers:
+            raise bad_input(
+                "An Idempotency-Key is one operation's: in an array, each has its extensions.idempotencyKey."
             )
-        finally:
-            await context.close()
-        answer: dict[str, Any] = {"data": result.data}
-        status = 200
-        if result.errors:
-            answer["errors"] = errors = [error.formatted for error in result.errors]
-            if any(error.get("extensions", {}).get("code") == "UNAUTHENTICATED" for error in errors):
-                status = 401
-        if result.extensions:
-            answer["extensions"] = result.extensions
-        await _send(send, context.response_status or status, answer, context.response_headers)
-        return True
+        answers = []
+        for one in given:
+            try:
+                answers.append(await self._run(viewer, asked_of(one), headers, media))
+            except GraphQLError as error:
+                answers.append(of_error(error, media))
+        return together(answers)
 
-    async def get_context(self, request: Any, response: Any) -> Context:
-        """Who asks. Raises UNAUTHENTICATED for a credential that is not good."""
-        viewer = await self._authenticator.viewer(request.headers.get("authorization"))
-        return Context(self._database, viewer, self._live, self._links)
+    async def _viewer(self, headers: Given) -> Viewer | None:
+        authorization = headers.get(b"authorization")
+        return await self._authenticator.viewer(None if authorization is None else authorization.decode("latin-1"))
 
-    async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the operation and ends its snapshot, whatever came of it."""
-        context: Context = kwargs["context"]
-        try:
-            return await super().execute_operation(*args, **kwargs)
-        finally:
-            await context.close()
-
-    async def execute_single(
-        self,
-        request: Any,
-        request_adapter: Any,
-        sub_response: Any,
-        context: Context,
-        root_value: None,
-        request_data: GraphQLRequestData,
-    ) -> Any:
-        """Answers one operation. Raises what is no GraphQL request as the stock view says it."""
-        if not request_data.query:
-            raise HTTPException(400, "No GraphQL query found in the request")
-        name = request_data.operation_name
-        document = self._operations.document(request_data.query)
+    async def _run(
+        self, viewer: Viewer | None, asked: Asked, headers: Given, media: Media, *, may_change: bool = True
+    ) -> Answer:
+        """Answers one operation. Raises what is no operation."""
+        query, name, variables, extensions, document_id = asked
+        stored = self._operations.stored
+        key = headers.get(b"idempotency-key")
+        idempotency_key = key_of(None if key is None else key.decode("latin-1"), extensions)
+        document = self._operations.document(stored.text(query, document_id, extensions))
         operation = document.operation(name)
         if operation is None and not document.errors:
-            what = f'Unknown operation named "{name}".' if name else "Can't get GraphQL operation type"
-            raise HTTPException(400, what)
-        if operation is not None and operation.operation == OperationType.MUTATION and request_adapter.method == "GET":
-            raise HTTPException(400, "mutations are not allowed when using GET")
-        return await self._operations.answer(
-            document, operation, name, request_data.variables, context, request_data.extensions
-        )
-
-    def parse_json(self, data: str | bytes) -> Any:
-        """Reads a body. What is JSON but no object (or list, for a batch) is the client's mistake."""
-        value = super().parse_json(data)
-        if not isinstance(value, dict | list):
-            raise HTTPException(400, "The body must be a JSON object with a query.")
-        return value
-
-    def create_response(self, response_data: Any, sub_response: Response) -> Response:
-        """The HTTP response; 401 where a credential is missing."""
-        errors = response_data.get("errors", ()) if isinstance(response_data, dict) else ()
-        if any(error.get("extensions", {}).get("code") == "UNAUTHENTICATED" for error in errors):
-            sub_response.status_code = 401
-        return super().create_response(response_data, sub_response)
-
-    def decode_json(self, data: str | bytes) -> object:
-        """Reads a body. Raises ValueError for what is no JSON."""
-        return orjson.loads(data)
-
-    def encode_json(self, data: object) -> bytes:
-        """Writes an answer."""
-        return encoded(data)
+            what = (
+                "There is no operation in the document." if name is None else f"There is no operation named {name!r}."
+            )
+            return of_result(ExecutionResult(None, [bad_input(what)]), media)
+        if not may_change and operation is not None and operation.operation is OperationType.MUTATION:
+            message = "A mutation is not for GET: send it by POST."
+            raise Refusal(405, "METHOD_NOT_ALLOWED", message, {"allow": "POST"})
+        if query and extensions and viewer is not None and not document.errors:
+            stored.keep(query, extensions)
+        context = Context(self._database, viewer, self._live, self._links)
+        context.idempotency_key = idempotency_key
+        try:
+            result = await self._operations.answer(document, operation, name, variables, context, extensions)
+        finally:
+            await context.close()
+        return of_result(result, media, context.response_status, context.response_headers)
 
 
-async def _body(receive: Receive) -> bytes:
-    message = await receive()
-    if not message.get("more_body"):
-        return _part(message)
-    parts = [_part(message)]
-    while message.get("more_body"):
-        message = await receive()
-        parts.append(_part(message))
-    return b"".join(parts)
-
-
-def _part(message: Message) -> bytes:
-    if message["type"] == "http.disconnect":
-        raise ClientLeft
-    part: bytes = message.get("body", b"")
-    return part
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """What gives a body that was read already to whoever reads it next, and then what comes."""
-    read: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> Message:
-        return read.pop() if read else await receive()
-
-    return again
-
-
-def _asked(body: bytes) -> Asked | None:
-    """The operation that a body asks for; None where it is anything out of the ordinary."""
-    try:
-        return _operation(orjson.loads(body))
-    except ValueError:
-        return None
-
-
-def _operation(given: object) -> Asked | None:
-    if not isinstance(given, dict):
-        return None
-    query, name = given.get("query"), given.get("operationName")
-    variables, extensions = given.get("variables"), given.get("extensions")
-    if not isinstance(query, str) or not query or not isinstance(name, str | None):
-        return None
-    if not isinstance(variables, dict | None) or not isinstance(extensions, dict | None):
-        return None
-    return Asked(query, name, variables, extensions)
-
-
-def _header(scope: Scope, name: str) -> str | None:
-    wanted = name.encode()
-    for key, value in scope["headers"]:
-        if key == wanted:
-            found: str = value.decode("latin-1")
-            return found
-    return None
-
-
-async def _send(send: Send, status: int, answer: object, further: Mapping[str, str] | None = None) -> None:
-    body = encoded(answer)
-    length = str(len(body)).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
-    headers += [(name.encode(), value.encode()) for name, value in (further or {}).items()]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _fault(error: Exception) -> GraphQLError:
+    """What is told of an error that nobody expected."""
+    if is_unavailable(error):
+        return unavailable("The database cannot be reached just now. Try again.")
+    return internal(error)

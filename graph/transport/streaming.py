@@ -14,25 +14,6 @@ from graph.live.connections import Ending
 log = structlog.get_logger("groundswell.streaming")
 
 Frames = AsyncGenerator[str]
-LONGEST_BODY = 256 * 1024
-
-
-class TooLong(Exception):
-    """A body has more bytes than any operation needs."""
-
-
-async def body(receive: Receive) -> bytes:
-    """A request's body. Raises TooLong."""
-    found = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise OSError("the client has left")
-        found += message.get("body", b"")
-        if len(found) > LONGEST_BODY:
-            raise TooLong
-        if not message.get("more_body"):
-            return bytes(found)
 
 
 class Stream:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from db.engine import Database
 from db.queries import workspaces
-from graph.ingest_events.gzip import STEP, BrokenGzip, Unpacker
+from graph.gzip import STEP, BrokenGzip, Unpacker
 from tests.api import Api, build
 from tests.ingest import clicks_counted, counts, create_spring, event, lines_of, send
 

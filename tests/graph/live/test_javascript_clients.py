@@ -1,4 +1,4 @@
-"""The official JavaScript clients, graphql-ws and graphql-sse, as npm has them."""
+"""The official JavaScript clients, graphql-ws and graphql-sse, and the audits of graphql-http, as npm has them."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("the JavaScript clients need node and npm, which are not here")
     folder = tmp_path_factory.mktemp("javascript")
-    for name in ("package.json", "follow.mjs"):
+    for name in ("package.json", "follow.mjs", "audit.mjs"):
         shutil.copy(JAVASCRIPT / name, folder)
     command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
     try:
@@ -47,3 +47,21 @@ async def test_an_official_client_follows(server: Server, clients: Path, mode: s
     answer = json.loads(said)
     assert answer["subject"] == "ada"
     assert [event["engagementId"] for event in answer["events"]] == [first, *later]
+
+
+async def test_all_audits_of_graphql_over_http_are_met(server: Server, clients: Path) -> None:
+    """None with a warning or an error."""
+    process = await asyncio.create_subprocess_exec(
+        "node",
+        "audit.mjs",
+        server.address,
+        server.credential,
+        cwd=clients,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    said, complained = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, complained.decode()
+    results = json.loads(said)
+    assert [one for one in results if one["status"] != "ok"] == []
+    assert len(results) == 61

@@ -163,3 +163,38 @@ async def test_by_plain_http_one_is_told_how_to_subscribe(server: Server) -> Non
     answer = await server.api.ask("subscription { engagements(campaignIds: []) { kind } }")
     [error] = answer["errors"]
     assert "text/event-stream" in error["message"]
+
+
+ANY = (
+    "application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed"
+)
+
+
+async def test_who_takes_both_gets_a_stream_where_there_is_one(server: Server) -> None:
+    """As urql asks, whatever it asks for."""
+    campaign = await create_campaign(server.api)
+    cursor = await server.cursor()
+    await react(server.api, campaign, "ada")
+    async with server.sse(ENGAGEMENTS, accept=ANY, ids=[campaign], after=cursor) as lines:
+        assert lines.response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert (await lines.event())["event"] == "next"
+    headers = {"accept": ANY, "authorization": f"Bearer {server.credential}"}
+    for query, status in (("{ viewer { subject } }", 200), ("{", 400)):
+        answer = await server.api.client.post("/graphql", json={"query": query}, headers=headers)
+        assert answer.headers["content-type"] == "application/graphql-response+json; charset=utf-8"
+        assert answer.status_code == status
+    long = {"query": "{ viewer { subject } } #" + "x" * 500_000}
+    assert (await server.api.client.post("/graphql", json=long, headers=headers)).json()["data"] is not None
+    headers["accept"] = "application/json;q=0.5, text/event-stream"
+    answer = await server.api.client.post("/graphql", json={"query": "{ viewer { subject } }"}, headers=headers)
+    assert answer.text.startswith("event: next\n", answer.text.index("event"))
+
+
+async def test_a_stream_has_a_key_that_is_one(server: Server) -> None:
+    headers = {
+        "accept": "text/event-stream",
+        "authorization": f"Bearer {server.credential}",
+        "idempotency-key": "x" * 256,
+    }
+    answer = await server.api.client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
