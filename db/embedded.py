@@ -246,7 +246,8 @@ class Embedded:
             self._forget()
             raise
         except BaseException:
-            self._leave()
+            with undisturbed():
+                self._leave()
             raise
 
     def _serve(self) -> Cluster:

@@ -47,7 +47,9 @@ _KNOWN = (
     ),
 )
 _GRAVE = re.compile(r"\b(PANIC|FATAL|ERROR|error|fatal|could not)\b")
-_NOISE = re.compile(r"pg_ctl: |Examine the log|stopped waiting|waiting for server|is shut down|starting PostgreSQL|listening on")
+_NOISE = re.compile(
+    r"pg_ctl: |Examine the log|stopped waiting|waiting for server|is shut down|starting PostgreSQL|listening on"
+)
 _ERRNO = {
     errno.ENOSPC: "No space left on device",
     errno.EDQUOT: "Disk quota exceeded",
@@ -95,4 +97,6 @@ def free(folder: Path) -> str:
 def _lines(said: str) -> list[str]:
     """What tells something of what was said, without times and levels."""
     lines = [line.strip() for line in said.splitlines() if line.strip() and not _NOISE.search(line)]
-    return [re.sub(r"^[-\d]+ [\d:.]+ \w+ \[\d+\] (\w+: +)?|^\w+: (fatal|error): ", "", line).rstrip(".") for line in lines]
+    return [
+        re.sub(r"^[-\d]+ [\d:.]+ \w+ \[\d+\] (\w+: +)?|^\w+: (fatal|error): ", "", line).rstrip(".") for line in lines
+    ]

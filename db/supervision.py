@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from db.embedded import Cluster, Embedded
 from db.embedded_account import EmbeddedError
 from db.embedded_reasons import free
+from db.embedded_signals import undisturbed
 
 log = logging.getLogger("groundswell.database")
 
@@ -38,7 +39,8 @@ def supervised(embedded: Embedded) -> Iterator[Cluster]:
         try:
             yield cluster
         finally:
-            supervisor.stop()
+            with undisturbed():
+                supervisor.stop()
 
 
 class Supervisor:
