@@ -1,6 +1,7 @@
 """Why the embedded server cannot be used: one sentence what is wrong, one what to do."""
 
 import errno
+import math
 import re
 import shutil
 from pathlib import Path
@@ -50,6 +51,7 @@ _GRAVE = re.compile(r"\b(PANIC|FATAL|ERROR|error|fatal|could not)\b")
 _NOISE = re.compile(
     r"pg_ctl: |Examine the log|stopped waiting|waiting for server|is shut down|starting PostgreSQL|listening on"
 )
+_NOTHING = 1 << 20
 _ERRNO = {
     errno.ENOSPC: "No space left on device",
     errno.EDQUOT: "Disk quota exceeded",
@@ -67,6 +69,8 @@ def why(said: str, folder: Path, failed: str) -> str:
     for pattern, message in _KNOWN:
         if re.search(pattern, said):
             return message.format(folder=folder, free=free(folder), line=line)
+    if _room(folder) < _NOTHING:  # then not even the log could be written
+        return why("No space left on device", folder, failed)
     told = "; ".join(_lines(said)[-2:]) or "it said nothing"
     return f"{failed} in {folder}: {told}. Look into {folder}/postgres.log."
 
@@ -83,15 +87,21 @@ def why_not(error: Exception, folder: Path) -> str:
 
 def free(folder: Path) -> str:
     """How much room is left where a folder is, for people."""
-    try:
-        room = float(shutil.disk_usage(folder).free)
-    except OSError:
+    room = _room(folder)
+    if math.isinf(room):
         return "an unknown amount"
     for unit in ("bytes", "KiB", "MiB"):
         if room < 1024:
             return f"{room:.0f} {unit}"
         room /= 1024
     return f"{room:.1f} GiB"
+
+
+def _room(folder: Path) -> float:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:  # the folder is not there, for one thing
+        return math.inf
 
 
 def _lines(said: str) -> list[str]:

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -78,14 +78,33 @@ def fill(data_dir: Path) -> None:
 
 def copy(template: Path, data_dir: Path) -> None:
     """Puts a copy of a data directory there, owners and all."""
-    subprocess.run(["cp", "-a", str(template), str(data_dir)], check=True)
+    data_dir.mkdir(exist_ok=True)
+    subprocess.run(["cp", "-a", f"{template}/.", str(data_dir)], check=True)
+
+
+@contextmanager
+def disk(path: Path, size: str) -> Iterator[None]:
+    """A small disk there, which only root can make."""
+    path.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=711", "none", str(path)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def fill_up(folder: Path) -> None:
+    """Takes all room of its disk, by the file ``ballast``."""
+    (folder / "postgres.log").unlink(missing_ok=True)  # what its last page still has room for would be written
+    with (folder / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while ballast.write(bytes(1 << 16)):
+            pass
 
 
 class Served:
     """One server process."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
         self.errors = data_dir.parent / "serve.err"
         """What all servers of the data directory said on standard error."""
         line = [*COMMAND, "serve", "--no-demo", "--no-worker", "--port", "0", "--data-dir", str(data_dir)]
@@ -94,8 +113,10 @@ class Served:
                 line, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=errors, text=True
             )
         self.address = ""
-        secret, scopes = development_secret(data_dir), ("read", "write", "live")
-        self.token = make_token(secret, subject="ada", workspace="acme", scopes=scopes, ttl=timedelta(hours=1))
+        secret, scopes = development_secret(data_dir), ("read", "write", "live", "engage")
+        self.token = make_token(
+            secret, subject="ada", workspace="acme", scopes=scopes, ttl=timedelta(hours=1), actor={"userId": "ada"}
+        )
 
     def wait(self) -> "Served":
         """Until it says where it answers."""
@@ -129,6 +150,36 @@ class Served:
         if answer.get("errors"):
             return str(answer["errors"][0]["extensions"]["code"])
         return "OK" if not answer["data"]["createBrand"]["userErrors"] else "CONFLICT"
+
+    def campaign(self) -> str:
+        """The id of a new campaign."""
+        _, answer = self.ask('mutation { createCampaign(input: {name: "Spring"}) { campaign { id } } }')
+        found: str = answer["data"]["createCampaign"]["campaign"]["id"]
+        return found
+
+    def share(self, campaign_id: str, key: str) -> None:
+        """Shares it, however often it has to be tried: the key makes it once."""
+        share = "mutation ($input: ShareInput!) { share(input: $input) { userErrors { message } } }"
+        given = {"campaignId": campaign_id, "key": key, "source": key}
+        deadline = time.monotonic() + PATIENCE
+        while (answer := self.ask(share, input=given)[1]) is None or answer.get("errors"):
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.02)
+        assert answer["data"]["share"]["userErrors"] == []
+
+    @contextmanager
+    def stream(self, campaign_id: str) -> Iterator[Iterator[str]]:
+        """The keys of what is shared of a campaign, as it is."""
+        query = f'subscription {{ engagements(campaignIds: ["{campaign_id}"]) {{ engagement {{ source }} }} }}'
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream",
+            "authorization": f"Bearer {self.token}",
+        }
+        request = urllib.request.Request(f"{self.address}/graphql", json.dumps({"query": query}).encode(), headers)
+        with urllib.request.urlopen(request, None, PATIENCE) as events:
+            lines = (line.decode() for line in events)
+            yield (found[1] for line in lines if (found := re.search(r'"source":"([^"]+)"', line)))
 
     def create_in_the_end(self, name: str) -> float:
         """Makes a brand, however often it has to be tried: how many seconds that took."""
