@@ -1,9 +1,10 @@
-"""``python -m bench [channels | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | threads]``: everything without an argument."""
+"""``python -m bench [channels | crashes | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | threads]``: everything without an argument."""
 
 import sys
 
 from bench import (
     channels,
+    crashes,
     events,
     exports,
     followers,
@@ -21,6 +22,7 @@ from bench.peers import command as peers
 BENCHES = {
     "events": events.main,
     "channels": channels.main,
+    "crashes": crashes.main,
     "exports": exports.main,
     "followers": followers.main,
     "ingest": ingest.main,

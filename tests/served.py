@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from db import migrate
-from db.embedded import Embedded
+from db.embedded import Cluster, Embedded
+from db.embedded_account import find_binaries
 from db.engine import Database
 from db.queries import workspaces
 from graph.development import development_secret
@@ -80,6 +81,21 @@ def copy(template: Path, data_dir: Path) -> None:
     """Puts a copy of a data directory there, owners and all."""
     data_dir.mkdir(exist_ok=True)
     subprocess.run(["cp", "-a", f"{template}/.", str(data_dir)], check=True)
+
+
+def ask(cluster: Cluster, sql: str) -> str:
+    """What a statement answers."""
+    psql = str(find_binaries()[1] / "psql")
+    line = [psql, "-XAtq", "-h", str(cluster.socket_dir), "-U", "postgres", "-d", "groundswell", "-c", sql]
+    return subprocess.run(line, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @contextmanager

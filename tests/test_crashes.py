@@ -127,8 +127,8 @@ def test_a_full_disk_is_told_and_all_goes_on_once_there_is_room(memory: Path, da
 
 def psql(data_dir: Path, sql: str) -> None:
     """Tries a statement."""
-    command = find_binaries()[1] / "psql"
-    line = [command, "-XAtq", "-h", data_dir / "run", "-U", "postgres", "-d", "groundswell", "-c", sql]
+    command = str(find_binaries()[1] / "psql")
+    line = [command, "-XAtq", "-h", str(data_dir / "run"), "-U", "postgres", "-d", "groundswell", "-c", sql]
     subprocess.run(line, check=False, capture_output=True)
 
 
