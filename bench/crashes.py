@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,10 +83,19 @@ class Server:
         with self.process:
             self.process.kill()
 
-    def kill_postmaster(self) -> None:
-        """Ends the database's first process without a word."""
+    @property
+    def postmaster(self) -> int:
+        """The pid of the database's first process; 0 where none is written down."""
         with suppress(OSError, ValueError, IndexError):
-            os.kill(int((self.data_dir / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+            return int((self.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+        return 0
+
+    def kill_postmaster(self) -> int:
+        """Ends the database's first process without a word; its pid, or 0."""
+        pid = self.postmaster
+        with suppress(ProcessLookupError):
+            os.kill(pid or 1 << 22, signal.SIGKILL)
+        return pid
 
 
 async def _write(number: int, address: str, book: Book) -> None:
@@ -117,26 +127,31 @@ async def _torture(server: Server, rounds: int, writers: int, chance: random.Ran
     for number in range(rounds):
         await asyncio.sleep(chance.uniform(0.2, 2))
         victim = VICTIMS[number % len(VICTIMS)]
-        began, before = time.monotonic(), len(book.acknowledged)
+        began, died = time.monotonic(), 0
         if victim in ("server", "both"):
             server.kill()
         if victim != "server":
-            server.kill_postmaster()
+            died = server.kill_postmaster()
         if victim == "postmaster twice":
             await asyncio.sleep(chance.uniform(0.2, 1.5))
-            server.kill_postmaster()
+            died = server.kill_postmaster() or died
         if victim in ("server", "both"):
             await asyncio.to_thread(server.start)
-        before = max(before, len(book.acknowledged))
-        while len(book.acknowledged) == before:
-            if time.monotonic() > began + PATIENCE:
-                raise RuntimeError(f"nothing was acknowledged for {PATIENCE:.0f} s after the end of: {victim}")
-            await asyncio.sleep(0.01)
+        await _until(lambda: server.postmaster not in (0, died), began)  # its children may still acknowledge
+        before = len(book.acknowledged)
+        await _until(lambda before=before: len(book.acknowledged) > before, began)  # type: ignore[misc]
         book.outages.setdefault(victim, []).append(time.monotonic() - began)
         print(f"  {number + 1:3} {victim:18} {time.monotonic() - began:6.2f} s", flush=True)
     book.is_over = True
     await asyncio.gather(*tasks)
     return book
+
+
+async def _until(holds: Callable[[], bool], began: float) -> None:
+    while not holds():
+        if time.monotonic() > began + PATIENCE:
+            raise RuntimeError(f"it did not go on within {PATIENCE:.0f} s")
+        await asyncio.sleep(0.01)
 
 
 def _traces(folder: Path) -> set[str]:

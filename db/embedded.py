@@ -320,6 +320,7 @@ class Embedded:
     def _stop(self) -> None:
         server = self._processes.find()
         if server is None:
+            self._processes.end_orphans()
             return
         self._end(server)
         where = socket_dir(self._data_dir)

@@ -90,7 +90,7 @@ class Processes:
     def end_orphans(self) -> None:
         """Waits until the children of a killed postmaster are gone, and ends those that stay: no other can start beside them.
 
-        They are without shared memory that anybody else sees and can commit nothing any more.
+        What they have committed is in the log, from which the next postmaster recovers.
         """
         deadline = time.monotonic() + LINGER
         while left := self._orphans():

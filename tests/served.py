@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
+import pytest
 
 from db import migrate
 from db.embedded import Cluster, Embedded
@@ -102,7 +103,9 @@ def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
 def disk(path: Path, size: str) -> Iterator[None]:
     """A small disk there, which only root can make."""
     path.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=711", "none", str(path)], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=711", "none", str(path)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("nothing can be mounted here")
     try:
         yield
     finally:
