@@ -1,9 +1,10 @@
-"""``python -m bench [channels | crowd | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | threads]``: everything without an argument."""
+"""``python -m bench [channels | crashes | crowd | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | threads]``: everything without an argument."""
 
 import sys
 
 from bench import (
     channels,
+    crashes,
     crowd,
     events,
     exports,
@@ -23,6 +24,7 @@ BENCHES = {
     "events": events.main,
     "channels": channels.main,
     "crowd": crowd.main,
+    "crashes": crashes.main,
     "exports": exports.main,
     "followers": followers.main,
     "ingest": ingest.main,

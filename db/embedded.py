@@ -6,16 +6,12 @@ dies, so a server that was left behind by `kill -9` is found and stopped by whoe
 """
 
 import fcntl
-import hashlib
+import logging
 import os
-import re
 import shlex
 import shutil
-import signal
-import socket
 import stat
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -29,13 +25,28 @@ import psutil  # type: ignore[import-untyped]
 
 from db.embedded_account import Account, find_binaries, make_data_dir, read
 from db.embedded_account import EmbeddedError as EmbeddedError  # part of this module's interface
+from db.embedded_processes import (
+    POLL,
+    STARTING,
+    STOPPING,
+    UNLISTED,
+    Processes,
+    Server,
+    drop_misleading,
+    is_young,
+    lives,
+)
+from db.embedded_reasons import why, why_not
+from db.embedded_signals import undisturbed
+from db.embedded_socket import SOCKET, make_socket_dir, refuse_unseen, socket_dir
 
-WAIT = 60.0  # seconds for a lock, a slow start (crash recovery), a stop
-POLL = 0.05
+log = logging.getLogger("groundswell.database")
+
+WAIT = 60.0  # seconds for a lock, or until a server that is no longer starting answers
+TELL_EVERY = 10.0  # seconds between two messages while one waits
+PG_CTL_WAIT = 2  # seconds; whatever takes longer is waited for here
+LOG_BYTES = 10 << 20  # of postgres.log; as much again is kept of what was in it before
 DATABASE = "groundswell"
-SOCKET = ".s.PGSQL.5432"
-SOCKET_LIMIT = 100  # bytes; the kernel takes 108 on Linux and 104 on macOS
-SOCKET_SAFE = re.compile(r"[\w./@+=~-]+")  # PostgreSQL, libpq and SQLAlchemy split paths at commas and colons
 SETTINGS = shlex.split(  # the unix socket only; postgres.log is its standard output
     "--listen_addresses= --unix_socket_permissions=0700 --max_connections=100 --shared_buffers=128MB"
     " --logging_collector=off --timezone=UTC --log_timezone=UTC --jit=off"
@@ -49,7 +60,7 @@ CREATE_DATABASE = (
 
 
 class _SlowError(EmbeddedError):
-    """The server lives but is not ready: stopping it now would throw away how far its recovery came."""
+    """The server lives but does not answer: stopping it now might throw away how far its recovery came."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +74,6 @@ class Cluster:
         """SQLAlchemy's URL (asyncpg, superuser postgres, over the unix socket)."""
         host = quote(str(self.socket_dir), safe="")
         return f"postgresql+asyncpg://postgres@/{quote(database, safe='')}?host={host}"
-
-
-@dataclass(frozen=True)
-class _Server:
-    process: psutil.Process
-    status: str  # as the pid file says; "unlisted" if the pid file does not name this postmaster
-    socket_dir: Path | None = None
 
 
 class Embedded:
@@ -87,16 +91,21 @@ class Embedded:
         self._mutex = threading.Lock()
         self._users = -1  # the descriptor that holds our shared lock
         self._owner = 0  # a forked child inherits the object, but it is no user of its own
+        self._processes = Processes(self._directory)
+        self._postmaster: psutil.Process | None = None
+        self._hurried = threading.Event()
 
     def __enter__(self) -> Cluster:
         """Starts or adopts the server, and makes the database `groundswell` if it is missing.
 
-        Raises EmbeddedError if the server does not start, the directory cannot be used or was made by another
-        major version of PostgreSQL, or another command keeps it locked for a minute.
+        However long a recovery takes, it is waited for, and said so. Raises EmbeddedError if the server does not start,
+        the directory cannot be used or was made by another major version of PostgreSQL, or another command keeps it
+        locked for a minute.
         """
         with self._mutex, self._plain_errors():
             if self._users >= 0:
                 raise RuntimeError("This Embedded is in use already.")
+            self._hurried.clear()
             self._major, self._binaries = find_binaries()
             self._account = make_data_dir(self._data_dir, self._binaries)
             with self._control():
@@ -110,21 +119,57 @@ class Embedded:
             if self._users >= 0 and self._owner != os.getpid():
                 self._forget()
             elif self._users >= 0:
-                with self._control():
+                with undisturbed(), self._control():
                     self._leave()
+
+    @property
+    def folder(self) -> Path:
+        """The data directory."""
+        return self._data_dir
+
+    @property
+    def runs(self) -> bool:
+        """Whether the server that was found or started last lives. Costs a look into the process table."""
+        return self._postmaster is not None and lives(self._postmaster)
+
+    def revive(self) -> None:
+        """Starts the server of a use again after it died; joins it where another process was faster.
+
+        Never makes a new database: where the old one is gone, that is an error. Raises EmbeddedError.
+        """
+        with self._mutex, self._plain_errors():
+            if self._users < 0 or self._owner != os.getpid():
+                raise RuntimeError("This Embedded is not in use.")
+            with self._control():
+                self._serve()
+
+    def hurry(self) -> None:
+        """Makes whoever waits for the server in ``revive`` give up: this use is about to end."""
+        self._hurried.set()
+
+    def bound_log(self) -> None:
+        """Puts what postgres.log holds aside once it is too much. The server writes on at its new end."""
+        with self._plain_errors():
+            path = self._data_dir / "postgres.log"
+            if path.exists() and path.stat().st_size > LOG_BYTES:
+                shutil.copyfile(path, path.with_suffix(".log.1"), follow_symlinks=False)
+                os.truncate(path, 0)
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
         try:
             yield
         except (OSError, subprocess.SubprocessError, psutil.Error) as error:
-            raise EmbeddedError(f"The database in {self._data_dir} cannot be used: {error}.") from error
+            raise EmbeddedError(why_not(error, self._data_dir)) from error
 
     @contextmanager
     def _control(self) -> Iterator[None]:
         """Held while the server is started or stopped."""
         lock = self._lock("control.lock", fcntl.LOCK_EX)
         try:
+            with suppress(OSError):  # a full disk
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, str(os.getpid()).encode(), 0)
             yield
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)  # closing is not enough if a forked child has a copy
@@ -136,8 +181,11 @@ class Embedded:
         try:
             while not _try_lock(lock, mode):
                 if time.monotonic() > deadline:
-                    what = "Another groundswell command is starting or stopping the database in"
-                    raise EmbeddedError(f"{what} {self._data_dir}. Try again when it is done.")
+                    who = os.pread(lock, 20, 0).decode(errors="replace")
+                    raise EmbeddedError(
+                        f"Another groundswell command{f' (process {who})' * bool(who)} is starting or stopping the database "
+                        f"in {self._data_dir}. Try again when it is done."
+                    )
                 time.sleep(POLL)
         except BaseException:
             os.close(lock)
@@ -156,7 +204,7 @@ class Embedded:
 
     def _forget(self) -> None:
         os.close(self._users)
-        self._users = -1
+        self._users, self._postmaster = -1, None
 
     def _make_cluster(self) -> None:
         version = read(self._directory / "PG_VERSION").strip()
@@ -164,14 +212,22 @@ class Embedded:
             self._initdb()
         elif version != str(self._major):
             raise EmbeddedError(
-                f"The database in {self._data_dir} was made by PostgreSQL {version}, and this is PostgreSQL "
-                f"{self._major}. Upgrade it with pg_dump or pg_upgrade; it was left as it is."
+                f"The database in {self._data_dir} was made by PostgreSQL {version}, and this is PostgreSQL {self._major}. "
+                "Back it up with the version of Groundswell that made it (groundswell backup FILE) and restore that into "
+                "another --data-dir (groundswell restore FILE), or use pg_dump or pg_upgrade; it was left as it is."
             )
+        elif (mode := stat.S_IMODE(self._directory.stat().st_mode)) & 0o077:
+            # Copying and some volumes open it up. PostgreSQL would refuse; what we made is ours to close.
+            self._directory.chmod(0o700)
+            log.warning("%s was open to others (mode %o); it is closed again", self._directory, mode)
 
     def _initdb(self) -> None:
         """Made aside and renamed, so that an interrupted initdb never leaves half a cluster."""
         if self._directory.exists() and any(self._directory.iterdir()):
-            raise EmbeddedError(f"{self._directory} is not empty, but holds no PostgreSQL database.")
+            raise EmbeddedError(
+                f"{self._directory} is not empty, but holds no PostgreSQL database. Move what is in it elsewhere, or choose "
+                "another --data-dir."
+            )
         fresh = self._data_dir / "postgres.new"
         if fresh.exists():
             shutil.rmtree(fresh)
@@ -180,25 +236,8 @@ class Embedded:
         done = self._run("initdb", *INITDB, *([] if self._durable else ["--no-sync"]), "-D", str(fresh))
         if done.returncode != 0:
             shutil.rmtree(fresh, ignore_errors=True)
-            raise EmbeddedError(f"PostgreSQL could not be set up in {self._data_dir}:\n{_tail(done.stdout)}")
+            raise EmbeddedError(why(done.stdout, self._data_dir, "PostgreSQL could not be set up"))
         fresh.rename(self._directory)
-
-    def _socket_dir(self) -> Path:
-        near = self._data_dir / "run"
-        name = f"groundswell-{os.geteuid()}-{hashlib.sha256(os.fsencode(self._data_dir)).hexdigest()[:12]}"
-        far = Path(tempfile.gettempdir()).resolve() / name / "run"
-        for path in (near, far):
-            if SOCKET_SAFE.fullmatch(str(path)) and len(os.fsencode(path / SOCKET)) <= SOCKET_LIMIT:
-                return path
-        raise EmbeddedError(f"The path {far} is too long for a socket. Set TMPDIR to a shorter one.")
-
-    def _make_socket_dir(self) -> Path:
-        path = self._socket_dir()
-        if path.parent != self._data_dir:
-            _make_private(path.parent, self._account.mode)
-        path.mkdir(mode=0o700, exist_ok=True)
-        self._account.own(path)
-        return path
 
     def _serve_or_leave(self) -> Cluster:
         try:
@@ -207,49 +246,70 @@ class Embedded:
             self._forget()
             raise
         except BaseException:
-            self._leave()
+            with undisturbed():
+                self._leave()
             raise
 
     def _serve(self) -> Cluster:
-        deadline = time.monotonic() + WAIT
-        while time.monotonic() < deadline:
-            server = self._find()
+        began = told = patient = time.monotonic()
+        while True:
+            server = self._processes.find()
             if server is None:
                 self._start()
-            elif server.status == "unlisted":
+            elif _is_lost(server) or server.status == STOPPING:
                 # Without its pid file it shuts itself down within a minute, and less kindly.
-                server.process.send_signal(signal.SIGINT)
-            elif server.status != "stopping" and (cluster := self._answering(server)):
+                self._end(server)
+            elif server.status != STARTING and (cluster := self._answering(server)):
+                self._postmaster = server.process
                 return cluster
+            now = time.monotonic()
+            if server is not None and server.status == STARTING:
+                patient = now  # it recovers what a crash has left: that takes as long as it takes
+            if now > told + TELL_EVERY:
+                told = now
+                log.warning(
+                    "still waiting for the database in %s, for %d s: %s", self._data_dir, now - began, self._last()
+                )
+            if now > patient + WAIT or self._hurried.is_set():
+                raise _SlowError(
+                    f"The database in {self._data_dir} does not answer though its server runs. Try again later, or look "
+                    f"into {self._data_dir}/postgres.log."
+                )
             time.sleep(POLL)
-        raise _SlowError(f"The database in {self._data_dir} is still starting or stopping. Try again later.")
 
-    def _answering(self, server: _Server) -> Cluster | None:
-        cluster = Cluster(self._directory, server.socket_dir or self._socket_dir())
+    def _answering(self, server: Server) -> Cluster | None:
+        cluster = Cluster(self._directory, server.socket_dir or socket_dir(self._data_dir))
         to_it = ["-U", "postgres", "-h", str(cluster.socket_dir), "-d", "postgres"]
         if self._run("pg_isready", "-q", *to_it).returncode != 0:
             return None
         made = self._run("psql", "-X", "-w", "-q", "-v", "ON_ERROR_STOP=1", *to_it, text=CREATE_DATABASE)
-        if made.returncode != 0:
-            raise EmbeddedError(f"The database in {self._data_dir} cannot be used:\n{_tail(made.stdout)}")
-        return cluster
+        if made.returncode == 0:
+            return cluster
+        if made.returncode == 2 and "too many clients" not in made.stdout:
+            return None  # the connection broke: it has died meanwhile, or is stopping
+        raise EmbeddedError(why(made.stdout, self._data_dir, "The database cannot be used"))
 
     def _start(self) -> None:
-        where = self._make_socket_dir()
-        _refuse_unseen(where / SOCKET)
+        self._processes.end_orphans()
+        where = make_socket_dir(self._data_dir, self._account)
+        refuse_unseen(where / SOCKET)
         for stale in (self._directory / "postmaster.pid", where / f"{SOCKET}.lock"):
-            _drop_misleading(stale)
-        with self._open_log() as log:
-            before = log.seek(0, os.SEEK_END)
+            drop_misleading(stale)
+        self.bound_log()
+        with self._open_log() as file:
+            before = file.seek(0, os.SEEK_END)
             # No -l and no -D: pg_ctl would put both paths into a shell command unquoted.
             options = ["-D", str(self._directory), f"--unix_socket_directories={where}", *SETTINGS]
             shell = shlex.join(options + ([] if self._durable else NOT_DURABLE))
-            done = self._run("pg_ctl", "start", "-s", "-w", "-t", f"{WAIT:.0f}", "-o", shell, log=log.fileno())
-            log.seek(before)
-            said = log.read().decode(errors="replace")
-        # Children of a killed postmaster take a moment to go, and postgres itself looks after that.
-        if done.returncode != 0 and "pre-existing shared memory" not in said and self._find() is None:
-            raise EmbeddedError(f"PostgreSQL did not start in {self._data_dir}:\n{_tail(said)}")
+            done = self._run("pg_ctl", "start", "-s", "-w", "-t", f"{PG_CTL_WAIT}", "-o", shell, log=file.fileno())
+            file.seek(before)
+            said = file.read().decode(errors="replace")
+        if done.returncode != 0 and self._processes.find() is None:
+            raise EmbeddedError(why(said, self._data_dir, "PostgreSQL did not start"))
+
+    def _last(self) -> str:
+        lines = read(self._data_dir / "postgres.log")[-2000:].splitlines()
+        return lines[-1] if lines else "its log is empty"
 
     def _open_log(self) -> BinaryIO:
         path = self._data_dir / "postgres.log"
@@ -258,39 +318,23 @@ class Embedded:
         return log
 
     def _stop(self) -> None:
-        server = self._find()
+        server = self._processes.find()
         if server is None:
+            self._processes.end_orphans()
             return
-        server.process.send_signal(signal.SIGINT)  # a fast shutdown, as by pg_ctl
-        deadline = time.monotonic() + WAIT
-        while self._serves(server.process):
-            if time.monotonic() > deadline:
-                raise EmbeddedError(f"The database in {self._data_dir} is still stopping.")
-            time.sleep(POLL)
-        where = self._socket_dir()
+        self._end(server)
+        where = socket_dir(self._data_dir)
         if where.parent != self._data_dir:
             with suppress(OSError):
                 where.rmdir()
                 where.parent.rmdir()
 
-    def _find(self) -> _Server | None:
-        """The postmaster of this cluster. The pid file may be cut off, garbage, or name a foreign process."""
-        lines = read(self._directory / "postmaster.pid").splitlines()
-        with suppress(psutil.NoSuchProcess, ValueError):
-            if self._serves(process := psutil.Process(_pid(lines))):
-                where = Path(lines[4]) if len(lines) > 5 and lines[4] else None
-                return _Server(process, lines[7].strip() if len(lines) > 7 else "", where)
-        living = [process for process in psutil.process_iter() if self._serves(process)]
-        # A child that was just forked looks like its parent, which is older.
-        return _Server(min(living, key=psutil.Process.create_time), "unlisted") if living else None
-
-    def _serves(self, process: psutil.Process) -> bool:
-        """Whether this is the postmaster of our cluster, dead ones (zombies) and its children excepted."""
-        with suppress(psutil.Error):
-            command = process.cmdline() if process.name() == "postgres" else []
-            if command and not command[0].startswith("postgres:") and process.status() != psutil.STATUS_ZOMBIE:
-                return str(self._directory) in command or process.cwd() == str(self._directory)
-        return False
+    def _end(self, server: Server) -> None:
+        if not self._processes.stop(server.process):
+            raise EmbeddedError(
+                f"The database server of {self._data_dir} (process {server.process.pid}) cannot be ended, which only a disk or a "
+                "kernel that hangs explains. Look after these, then try again."
+            )
 
     def _run(
         self, name: str, *options: str, log: int = subprocess.PIPE, text: str = ""
@@ -298,37 +342,11 @@ class Embedded:
         return self._account.run([str(self._binaries / name), *options], self._directory, log, text)
 
 
-def _make_private(path: Path, mode: int) -> None:
-    """The temporary directory is everybody's, and the name can be guessed: insist that it is ours."""
-    with suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-    info = path.lstat()
-    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
-        raise EmbeddedError(f"{path} belongs to somebody else. Remove it, or set TMPDIR to another place.")
-    path.chmod(mode)
-
-
-def _refuse_unseen(path: Path) -> None:
-    """A container that shares the directory but not our processes may serve it; two servers would destroy it."""
-    with socket.socket(socket.AF_UNIX) as probe, suppress(FileNotFoundError, ConnectionRefusedError):
-        probe.connect(str(path))
-        raise EmbeddedError(f"A server of another container or machine answers on {path}.")
-
-
-def _drop_misleading(path: Path) -> None:
-    """postgres clears the lock file of a dead process, but stops at an empty one or a pid that lives again."""
-    pid = _pid(read(path).splitlines())
-    if pid < 0 or psutil.pid_exists(pid):
-        path.unlink(missing_ok=True)
-
-
-def _pid(lines: list[str]) -> int:
-    """The pid in a lock file, or -1."""
-    return int(lines[0]) if lines and re.fullmatch(r"[1-9][0-9]{0,6}", lines[0]) else -1
-
-
-def _tail(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-5:])
+def _is_lost(server: Server) -> bool:
+    """Whether its pid file was taken away; one that has just begun has neither that nor a socket yet."""
+    if server.status != UNLISTED:
+        return False
+    return not is_young(server.process) or bool(server.process.net_connections("unix"))
 
 
 def _try_lock(lock: int, mode: int) -> bool:

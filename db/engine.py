@@ -273,6 +273,11 @@ def is_unavailable(error: BaseException | None) -> bool:
     return _is_caused_by(error, _UNAVAILABLE)
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error says that the database's disk is full: nothing was changed, and there may be room again."""
+    return _is_caused_by(error, (asyncpg.DiskFullError,))
+
+
 def is_passing(error: BaseException | None) -> bool:
     """Whether a transaction that failed so is nobody's mistake: run again, as often as it takes, it succeeds."""
     return _is_caused_by(error, _PASSING)

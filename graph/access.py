@@ -19,7 +19,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from db.engine import Database
+from db.engine import Database, is_unavailable
 from db.queries import clients, workspaces
 from graph.clients.directory import Clients
 from graph.documents import Document
@@ -202,9 +202,18 @@ class Authenticator:
         """The viewers of tokens that were good a moment ago, and until when that holds."""
 
     async def viewer(self, authorization: str | None) -> Viewer | None:
-        """The viewer of an Authorization header; None without one. Raises UNAUTHENTICATED for a bad one."""
+        """The viewer of an Authorization header; None without one. Raises UNAUTHENTICATED for a bad one, UNAVAILABLE."""
         if authorization is None:
             return None
+        try:
+            return await self._viewer(authorization)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            log.warning("the database cannot be reached; nobody can be told from another", reason=str(error))
+            raise unavailable("The database cannot be reached just now. Try again.") from None
+
+    async def _viewer(self, authorization: str) -> Viewer:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise unauthenticated("The Authorization header must be: Bearer, a space, and a token.")

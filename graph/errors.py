@@ -13,6 +13,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
+from db.engine import is_full, is_unavailable
 from db.errors import Problem, ProblemCode, camel
 from db.keyset import BadPage
 from db.queries.calendar import TooManyPoints
@@ -96,6 +97,10 @@ def shown(error: GraphQLError, operation_name: str | None) -> GraphQLError:
         return _with(error, "A number has more digits than any that can be meant.", {"code": "BAD_USER_INPUT"})
     if cause is None or isinstance(cause, GraphQLError):
         return _with(error, error.message, {"code": _code(error), **(error.extensions or {})})
+    away = _away(cause)
+    if away is not None:
+        log.warning(away, reason=str(cause), operation=operation_name, path=error.path)
+        return _with(error, away, {"code": "UNAVAILABLE"})
     masked = internal(cause, operation=operation_name, path=error.path)
     return _with(error, masked.message, dict(masked.extensions or {}))
 
@@ -106,6 +111,15 @@ def internal(cause: Exception, **known: Any) -> GraphQLError:
     log.error("operation failed", error_id=error_id, **known, exc_info=cause)
     message = f"Something went wrong on our side. Error id: {error_id}"
     return GraphQLError(message, extensions={"code": "INTERNAL", "errorId": error_id})
+
+
+def _away(cause: Exception) -> str | None:
+    """What a database that cannot be used just now is to the caller; None where that is not the cause."""
+    if is_full(cause):
+        return "The database has no room left on its disk. Nothing was changed: try again later."
+    if is_unavailable(cause):
+        return "The database cannot be reached just now. Try again; where a change was asked for, look first whether it was made."
+    return None
 
 
 def _code(error: GraphQLError) -> str:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -45,7 +45,8 @@ def serve(settings: Settings, *, with_demo: bool) -> None:
     configure_logging(settings.log_level)
     stopping = _Stopping()
     # What can be said at once is said at once: before a database is started.
-    with _only_one(settings), listening(settings) as listener:
+    with _only_one(settings) as announce, listening(settings) as listener:
+        announce(listener.getsockname()[1])
         settings.signing_secret()
         objects_of(settings)
         stored_documents(settings.http, schema._schema)  # noqa: SLF001
@@ -134,19 +135,19 @@ class _Stopping:
         return server
 
     def _stop(self, _number: int, _frame: object) -> None:
-        self._wanted = True
+        was_wanted, self._wanted = self._wanted, True
         if self._server is not None:
             self._server.should_exit = True
-        else:
+        elif not was_wanted:  # again and again it would cut short the cleaning up that it wants
             # Python drops what is raised while it runs a weak reference's callback: hence hand_over looks again.
             raise SystemExit(0)
 
 
 @contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """One server on a data directory. On a database of its own, as many as one likes."""
+def _only_one(settings: Settings) -> Iterator[Callable[[int], None]]:
+    """One server on a data directory. On a database of its own, as many as one likes. Whoever comes second reads the port."""
     if settings.database_url is not None:
-        yield
+        yield lambda _port: None
         return
     make_data_dir(settings.data_dir)
     with (settings.data_dir / "serve.lock").open("a+") as file:
@@ -158,10 +159,15 @@ def _only_one(settings: Settings) -> Iterator[None]:
                 f"Groundswell is already running on this data directory ({file.read().strip() or 'starting'}). "
                 "Stop it, or choose another --data-dir and --port."
             ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, {address_of(settings.host, settings.port)}")
-        file.flush()
-        yield
+
+        def announce(port: int) -> None:
+            with suppress(OSError):  # a full disk
+                file.truncate(0)
+                file.write(f"process {os.getpid()}, {address_of(settings.host, port)}")
+                file.flush()
+
+        announce(settings.port)
+        yield announce
         file.truncate(0)
 
 

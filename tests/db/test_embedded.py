@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from db import embedded, embedded_account
 from db.embedded import Cluster, Embedded, EmbeddedError
+from db.embedded_socket import socket_dir
 
 ROOT = Path(__file__).parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
@@ -271,7 +272,7 @@ def test_a_long_path_gets_its_socket_in_the_temporary_directory(data_dir: Path) 
 
 def test_a_temporary_socket_directory_open_to_others_is_refused(data_dir: Path) -> None:
     use = Embedded(data_dir / ("x" * 90), durable=False)
-    trap = use._socket_dir().parent
+    trap = socket_dir(use.folder).parent
     trap.mkdir()
     trap.chmod(0o777)
     with pytest.raises(EmbeddedError, match="belongs to somebody else"), use:
@@ -346,7 +347,7 @@ def test_an_unwritable_directory_is_a_plain_error(open_dir: Path) -> None:
     )
     done = account.run([sys.executable, "-c", code], open_dir, subprocess.PIPE, "")
     open_dir.chmod(0o755)
-    assert "cannot be used: [Errno 13] Permission denied" in done.stdout
+    assert "may not be read and written by the user of the database" in done.stdout
     assert "Traceback" not in done.stdout
 
 
