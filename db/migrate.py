@@ -96,6 +96,11 @@ def newest() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
+def known() -> frozenset[str]:
+    """All revisions that this program knows."""
+    return frozenset(one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
 async def upgrade(url: str) -> tuple[str | None, str]:
     """Runs what is missing. Answers the revision before and after; raises what Alembic raises."""
 

@@ -8,9 +8,8 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import structlog
 import uvicorn
@@ -19,6 +18,7 @@ from db.engine import Database
 from db.migrate import upgrade
 from graph.app import build_app
 from graph.development import DEVELOPER_SCOPES, make_data_dir
+from graph.draining import GRACE_SECONDS, DrainingServer, WebSocketProtocol
 from graph.environment import SettingsError
 from graph.logs import configure_logging
 from graph.opening import database_at
@@ -28,7 +28,6 @@ from graph.working import objects_of
 from jobs import demo
 from jobs.sequencer import settle_epoch
 
-GRACE_SECONDS = 10
 PING_SECONDS, PONG_SECONDS = 10, 15
 """A WebSocket whose other side has vanished is closed after these together."""
 STALLED_MILLISECONDS = 15_000
@@ -81,37 +80,14 @@ def server_of(settings: Settings, url: str) -> uvicorn.Server:
         forwarded_allow_ips=list(settings.trusted_proxies),
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        ws="websockets-sansio",
+        timeout_keep_alive=settings.restarts.keep_alive,
+        ws=WebSocketProtocol,
         ws_max_size=settings.frame_bytes,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PONG_SECONDS,
         ws_per_message_deflate=False,  # small messages gain nothing, and each connection would keep a dictionary
     )
-    return _Server(config, settings)
-
-
-class _Server(uvicorn.Server):
-    """Tells the streams to connect elsewhere before it closes what is open."""
-
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
-        super().__init__(config)
-        self._settings = settings
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begins to answer. Links lead to the port that was really taken."""
-        app: Any = self.config.app
-        if sockets:
-            app.state.links.address = self._settings.address(sockets[0].getsockname()[1])
-        await super().startup(sockets)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stops within the grace period."""
-        for server in self.servers:
-            server.close()  # whoever is told to connect again is not to come back here
-        app: Any = self.config.app
-        with suppress(TimeoutError):
-            await asyncio.wait_for(app.state.connections.stop(), GRACE_SECONDS / 2)
-        await super().shutdown(sockets)
+    return DrainingServer(config, settings)
 
 
 class _Stopping:
@@ -133,6 +109,7 @@ class _Stopping:
     def _stop(self, _number: int, _frame: object) -> None:
         self._wanted = True
         if self._server is not None:
+            self._server.force_exit = self._server.should_exit  # who insists is obeyed at once
             self._server.should_exit = True
         else:
             # Python drops what is raised while it runs a weak reference's callback: hence hand_over looks again.
