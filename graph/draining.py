@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -15,6 +16,8 @@ from graph.settings import Settings
 
 GRACE_SECONDS = 10
 _TICK = 0.1
+_HASTE = 2.0
+"""Seconds for the application to end in order once somebody insisted."""
 _CLOSE = (b"connection", b"close")
 
 log = structlog.get_logger("groundswell.serve")
@@ -76,6 +79,10 @@ class DrainingServer(uvicorn.Server):
         telling = asyncio.create_task(app.state.connections.stop())
         await asyncio.wait((telling, insisting), timeout=GRACE_SECONDS / 2, return_when=asyncio.FIRST_COMPLETED)
         await super().shutdown(sockets)
+        if self.force_exit:
+            # uvicorn leaves it out then. What was cut off meanwhile gives its connections back.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.lifespan.shutdown(), _HASTE)
         for task in (telling, insisting):
             task.cancel()
         await asyncio.gather(telling, insisting, return_exceptions=True)

@@ -114,7 +114,7 @@ async def test_who_insists_is_obeyed_at_once(server: Server) -> None:
     async with held(server) as task:
         await draining(server)
         server.uvicorn.handle_exit(15, None)
-        with pytest.raises(httpx.RemoteProtocolError):
+        with pytest.raises(httpx.TransportError):
             await task
     server.uvicorn._captured_signals.clear()  # of nobody: the tests are not to end
 
