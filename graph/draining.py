@@ -80,9 +80,9 @@ class DrainingServer(uvicorn.Server):
         await asyncio.wait((telling, insisting), timeout=GRACE_SECONDS / 2, return_when=asyncio.FIRST_COMPLETED)
         await super().shutdown(sockets)
         if self.force_exit:
-            # uvicorn leaves it out then. What was cut off meanwhile gives its connections back.
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.lifespan.shutdown(), _HASTE)
+            self._break_off()
+            with suppress(TimeoutError):  # uvicorn leaves it out then
+                await asyncio.wait_for(self._ended(), _HASTE)
         for task in (telling, insisting):
             task.cancel()
         await asyncio.gather(telling, insisting, return_exceptions=True)
@@ -91,9 +91,19 @@ class DrainingServer(uvicorn.Server):
         """Waits for a second signal, and breaks off what is still being answered."""
         while not self.force_exit:  # noqa: ASYNC110 - a signal sets it, from wherever the program is
             await asyncio.sleep(_TICK)
+        self._break_off()
+
+    def _break_off(self) -> None:
+        for task in list(self.server_state.tasks):
+            task.cancel()
         for connection in list(self.server_state.connections):
             transport: Any = connection.transport
             transport.abort()
+
+    async def _ended(self) -> None:
+        """What was cut off has given its connections back, and the application has ended in order."""
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+        await self.lifespan.shutdown()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal: the first one asks, the second one insists, whichever they are."""
