@@ -1,10 +1,8 @@
 """Serving: one process with its database, from the first line it prints to the last connection it closes."""
 
 import asyncio
-import fcntl
 import gc
 import json
-import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -17,10 +15,11 @@ import uvicorn
 from db.engine import Database
 from db.migrate import upgrade
 from graph.app import build_app
-from graph.development import DEVELOPER_SCOPES, make_data_dir
+from graph.development import DEVELOPER_SCOPES
 from graph.draining import GRACE_SECONDS, DrainingServer, WebSocketProtocol
 from graph.environment import SettingsError
 from graph.logs import configure_logging
+from graph.only_one import only_one
 from graph.opening import database_at
 from graph.settings import Settings, address_of
 from graph.tokens import make_token
@@ -42,7 +41,7 @@ def serve(settings: Settings, *, with_demo: bool) -> None:
     configure_logging(settings.log_level)
     stopping = _Stopping()
     # What can be said at once is said at once: before a database is started.
-    with _only_one(settings), listening(settings) as listener:
+    with only_one(settings), listening(settings) as listener:
         settings.signing_secret()
         objects_of(settings)
         with database_at(settings) as url:
@@ -114,29 +113,6 @@ class _Stopping:
         else:
             # Python drops what is raised while it runs a weak reference's callback: hence hand_over looks again.
             raise SystemExit(0)
-
-
-@contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """One server on a data directory. On a database of its own, as many as one likes."""
-    if settings.database_url is not None:
-        yield
-        return
-    make_data_dir(settings.data_dir)
-    with (settings.data_dir / "serve.lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise SettingsError(
-                f"Groundswell is already running on this data directory ({file.read().strip() or 'starting'}). "
-                "Stop it, or choose another --data-dir and --port."
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, {address_of(settings.host, settings.port)}")
-        file.flush()
-        yield
-        file.truncate(0)
 
 
 @contextmanager
