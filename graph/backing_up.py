@@ -74,10 +74,16 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         task = asyncio.ensure_future(work)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        return await task
+        done = await task
+        for shown in _progress.tasks:  # how much it is in all was a guess
+            _progress.update(shown.id, total=shown.completed)
+        return done
 
-    with _progress:
+    try:
         return asyncio.run(run())
+    finally:
+        if _progress.tasks:  # it would end a line that was not begun
+            _progress.stop()
 
 
 _progress = Progress(
@@ -95,6 +101,7 @@ def _shown() -> taking.Told:
 
     def told(part: str, more: int, about: int) -> None:
         if part not in tasks:
+            _progress.start()
             tasks[part] = _progress.add_task(part, total=about)
         _progress.advance(tasks[part], more)
         shown = _progress.tasks[tasks[part]]

@@ -11,7 +11,7 @@ from db.session import Session, session
 from jobs.assets.kinds import served_as
 from jobs.backups.archive import Source
 from jobs.backups.manifest import BadBackup, Manifest, TableEntry
-from jobs.backups.taking import NotNow, Told
+from jobs.backups.taking import NotNow, Told, in_words
 from jobs.objects import Objects
 
 
@@ -34,36 +34,43 @@ async def restore(url: str, objects: Objects, source: Source, told: Told, *, rep
     manifest = source.manifest
     if manifest.revision not in migrate.known():
         raise BadBackup(f"It is of a newer schema, {manifest.revision}: restore it with a newer Groundswell.")
-    await source.check(lambda more: told("checking", more, source.size_bytes))
-    await _make_room(url, manifest.revision, replace=replace)
-    files, absent = await _put(objects, source, told)
-    async with session(url, "groundswell restore") as own:
-        await backups.take_time(own)
-        await _alone(own)
-        held = await _fill(own, source, told, replace=replace)
-    await migrate.upgrade(url)
-    async with session(url, "groundswell restore") as own:
-        await backups.analyze(own, [table.name for table in manifest.tables])
+    with in_words():
+        found = await _standing(url, replace=replace)
+        await source.check(lambda more: told("checking", more, source.size_bytes))
+        await _make_schema(url, found, manifest.revision)
+        files, absent = await _put(objects, source, told)
+        async with session(url, "groundswell restore") as own:
+            await backups.take_time(own)
+            await _refuse_company(own)
+            held = await _fill(own, source, told, replace=replace)
+        await migrate.upgrade(url)
+        async with session(url, "groundswell restore") as own:
+            await backups.analyze(own, [table.name for table in manifest.tables])
     return Restored(sum(table.rows for table in manifest.tables), files, held, absent)
 
 
-async def _make_room(url: str, revision: str, *, replace: bool) -> None:
-    """Sees to it that the database has the backup's schema."""
+async def _standing(url: str, *, replace: bool) -> str | None:
+    """The database's revision, if it may be filled."""
     found = await migrate.current(url)
     if found is not None and found not in migrate.known():
         raise NotNow(f"The database is at revision {found}, of a newer Groundswell. Restore into another database.")
     if found is not None:
         async with session(url, "groundswell restore") as own:
-            await _alone(own)
+            await _refuse_company(own)
             if not replace and not await backups.is_empty(own):
                 raise _full()
+    return found
+
+
+async def _make_schema(url: str, found: str | None, revision: str) -> None:
+    """Sees to it that the database has the backup's schema."""
     if found not in (None, revision):
         await migrate.downgrade(url, "base")
     if found != revision:
         await migrate.upgrade(url, revision)
 
 
-async def _alone(own: Session) -> None:
+async def _refuse_company(own: Session) -> None:
     others = await backups.others(own)
     if others:
         raise NotNow(f"The database is in use: {', '.join(others)}. Stop all servers and workers first.")

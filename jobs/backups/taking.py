@@ -1,14 +1,18 @@
 """Taking a backup: everything as one snapshot saw it, beside servers that go on writing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import asyncpg
+
 from db import migrate
+from db.engine import is_unavailable
 from db.queries import backups
 from db.session import Session, session
 from jobs.backups.archive import Archive, Entry, writing
@@ -26,6 +30,21 @@ class NotNow(Exception):
     """The database is not in a state for it. The message is for the user."""
 
 
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Says of what the database refuses why, where the user can mend it. Raises NotNow."""
+    try:
+        yield
+    except asyncpg.LockNotAvailableError:
+        raise NotNow("Somebody else works on the tables. Try again when that is done.") from None
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise NotNow(f"The database user lacks a right: {error}. It must own the tables.") from None
+    except Exception as error:
+        if is_unavailable(error):
+            raise NotNow("The connection to the database was lost.") from error
+        raise
+
+
 @dataclass(frozen=True)
 class Taken:
     """What is in the file."""
@@ -40,6 +59,11 @@ async def take(url: str, objects: Objects, path: Path, told: Told, *, with_files
 
     Cancelled or failed, it leaves nothing. Raises CannotWrite, NotNow, ObjectsError, and what connecting raises.
     """
+    with in_words():
+        return await _take(url, objects, path, told, with_files=with_files)
+
+
+async def _take(url: str, objects: Objects, path: Path, told: Told, *, with_files: bool) -> Taken:
     found = await migrate.current(url)
     if found != migrate.newest():
         raise NotNow(
