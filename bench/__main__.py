@@ -1,4 +1,4 @@
-"""``python -m bench [channels | crashes | crowd | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | threads]``: everything without an argument."""
+"""``python -m bench [channels | crashes | crowd | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | restarts | soak | threads]``: everything without an argument."""
 
 import sys
 
@@ -15,6 +15,7 @@ from bench import (
     mailing_metrics,
     mailings,
     metrics,
+    restarts,
     soak,
     threads,
 )
@@ -34,6 +35,7 @@ BENCHES = {
     "mailings": mailings.main,
     "metrics": metrics.main,
     "peers": peers.main,
+    "restarts": restarts.main,
     "soak": soak.main,
     "threads": threads.main,
 }

@@ -13,12 +13,12 @@ import signal
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import httpx
@@ -153,10 +153,18 @@ class Writer:
             return outcome.value
 
 
+class Addressed(Protocol):
+    """What can be asked: a server, or a balancer before some."""
+
+    @property
+    def address(self) -> str:
+        """http, host and port."""
+
+
 class Subscriber:
     """Follows all campaigns, leaves whenever it likes, and goes on elsewhere from its last cursor."""
 
-    def __init__(self, number: int, fleet: list[Process], ids: list[str], cursor: str, book: Book) -> None:
+    def __init__(self, number: int, fleet: Sequence[Addressed], ids: list[str], cursor: str, book: Book) -> None:
         self._random = random.Random(1000 + number)
         self._fleet, self._ids, self._cursor, self._book = fleet, ids, cursor, book
         self._speaks = self._by_websocket if number % 2 == 0 else self._by_sse
@@ -185,7 +193,7 @@ class Subscriber:
         if self._book.written >= self._book.goal and len(self.sequence) >= self._book.written:
             self.enough.set()
 
-    async def _by_websocket(self, server: Process, events: int) -> None:
+    async def _by_websocket(self, server: Addressed, events: int) -> None:
         url = server.address.replace("http", "ws") + "/graphql"
         protocols = [Subprotocol("graphql-transport-ws")]
         async with connect(url, subprotocols=protocols, compression=None, close_timeout=1) as socket:
@@ -201,7 +209,7 @@ class Subscriber:
                 elif message["type"] == "error":
                     self._take({"errors": message["payload"]})
 
-    async def _by_sse(self, server: Process, events: int) -> None:
+    async def _by_sse(self, server: Addressed, events: int) -> None:
         headers = {**_credential(), "accept": "text/event-stream", "last-event-id": self._cursor}
         body = {"query": QUERY, "variables": {"ids": self._ids}}
         timeout = httpx.Timeout(10, read=60)

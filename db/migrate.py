@@ -96,14 +96,36 @@ def newest() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-async def upgrade(url: str) -> tuple[str | None, str]:
-    """Runs what is missing. Answers the revision before and after; raises what Alembic raises."""
+async def current(url: str) -> str | None:
+    """The revision of a database; None where there is none. Raises DatabaseUnavailable."""
+
+    def work(connection: Connection) -> str | None:
+        return MigrationContext.configure(connection).get_current_revision()
+
+    return await _run(url, work)  # type: ignore[no-any-return]
+
+
+def known() -> frozenset[str]:
+    """All revisions that this program knows."""
+    return frozenset(one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+async def upgrade(url: str, upto: str | None = None) -> tuple[str | None, str]:
+    """Runs what is missing, ``upto`` a revision or the newest. Answers the revision before and after.
+
+    Raises DatabaseUnavailable, for a database of a newer program too, and what Alembic raises.
+    """
 
     def work(connection: Connection) -> tuple[str | None, str]:
         before = MigrationContext.configure(connection).get_current_revision()
         connection.commit()
-        command.upgrade(_config(connection), "head")
-        return before, newest()
+        if before is not None and before not in known():
+            raise DatabaseUnavailable(
+                f"The database is at revision {before}, which a newer Groundswell made; this one knows up to {newest()}. "
+                "Start the newer one."
+            )
+        command.upgrade(_config(connection), upto or "head")
+        return before, upto or newest()
 
     return await _run(url, work, then=queue.settle)  # type: ignore[no-any-return]
 

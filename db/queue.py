@@ -21,6 +21,8 @@ from db.engine import Database, Transaction
 from db.session import session
 
 SCHEMA = "groundswell_queue"
+WORKER = "groundswell worker"
+"""What a worker's connection is called in pg_stat_activity, by which others know that there is one."""
 # Spelt out, so that PGQUEUER_ variables of the environment change nothing here.
 SETTINGS = DBSettings(db_schema=SCHEMA, prefix="")
 

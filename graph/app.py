@@ -22,6 +22,7 @@ from graph.live.hub import Live
 from graph.live.streams import Streams
 from graph.live.tailer import Tailer
 from graph.operations import Operations
+from graph.readiness import Readiness
 from graph.routes import files, health, metrics, uploads
 from graph.routes.mail_webhooks import endpoint as mail_webhooks
 from graph.routes.tracking import Tracking
@@ -85,6 +86,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     sequencer = Sequencer(own_url, settings.live_keep)
     tailer = Tailer(own_url, live.hub)
     tracking = Tracking(database, settings.data_dir / "tracking")
+    readiness = Readiness(database_url, {"tailer": lambda: tailer.seen_at, "sequencer": lambda: sequencer.seen_at})
     database.on_announcement = sequencer.nudge
 
     @asynccontextmanager
@@ -93,7 +95,9 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
         works = [sequencer.run(), tailer.run(), authenticator.clients.keep_writing_down(), tracking.run()]
         if settings.worker:
             # Made only now: before, nobody knows which port the links of mails lead to.
-            works.append(worker_of(settings, database, database_url, objects, links.address).run())
+            worker = worker_of(settings, database, database_url, objects, links.address)
+            readiness.worker = lambda: worker.seen_at
+            works.append(worker.run())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -104,17 +108,18 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
             with suppress(Exception):
                 await authenticator.clients.write_down()
             await tracking.close()
+            await readiness.close()
             await database.close()
 
     view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits, settings.http)
     door = Door(view, streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
-    plain = [*tracking_routes(tracking), *_beside(settings, database, links), Route(EVENTS, ingest)]
+    plain = [*tracking_routes(tracking), *_beside(settings, database, links, readiness), Route(EVENTS, ingest)]
     routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
     app = Application(door, Explorer(settings, database, ENDPOINT), routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
     app.state.objects = objects
-    app.state.clients, app.state.links = authenticator.clients, links
+    app.state.clients, app.state.links, app.state.readiness = authenticator.clients, links, readiness
     app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer
     return app
 
@@ -129,9 +134,9 @@ def _authenticator(settings: Settings, database: Database) -> Authenticator:
     )
 
 
-def _beside(settings: Settings, database: Database, links: Links) -> list[Route]:
+def _beside(settings: Settings, database: Database, links: Links, readiness: Readiness) -> list[Route]:
     """The routes of plain HTTP beside GraphQL that need no credential."""
-    found = [Route("/", _home), *health.routes, *files.routes(links)]
+    found = [Route("/", _home), *health.routes(readiness), *files.routes(links)]
     found += uploads.routes(links, settings.upload_limits.quiet_seconds)
     found += mail_webhooks.routes(database, settings.mail.providers)
     found += explorer_routes()

@@ -1,4 +1,4 @@
-"""The command line: ``groundswell serve | worker | token | import | recount | mail | workspace | migrate | migrate-legacy | schema``."""
+"""The command line: ``groundswell serve | worker | token | import | recount | mail | backup | restore | workspace | migrate | migrate-legacy | schema``."""
 
 import asyncio
 import os
@@ -53,6 +53,7 @@ class ScopeName(StrEnum):
 
 def main() -> None:
     """The entry point of the command."""
+    from graph.cli_backup import backup, restore
     from graph.cli_import import imports
     from graph.cli_legacy import HELP, migrate_legacy
     from graph.cli_mail import mail
@@ -60,6 +61,8 @@ def main() -> None:
     app.add_typer(imports, name="import")
     app.add_typer(mail, name="mail")
     app.command("migrate-legacy", help=HELP)(migrate_legacy)
+    app.command()(backup)
+    app.command()(restore)
     with plain_errors():
         app()
 

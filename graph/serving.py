@@ -1,16 +1,13 @@
 """Serving: one process with its database, from the first line it prints to the last connection it closes."""
 
 import asyncio
-import fcntl
 import gc
 import json
-import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import structlog
 import uvicorn
@@ -18,9 +15,11 @@ import uvicorn
 from db.engine import Database
 from db.migrate import upgrade
 from graph.app import build_app
-from graph.development import DEVELOPER_SCOPES, make_data_dir
+from graph.development import DEVELOPER_SCOPES
+from graph.draining import GRACE_SECONDS, DrainingServer, WebSocketProtocol
 from graph.environment import SettingsError
 from graph.logs import configure_logging
+from graph.only_one import only_one
 from graph.opening import database_at
 from graph.schema import schema
 from graph.settings import Settings, address_of
@@ -30,7 +29,6 @@ from graph.working import objects_of
 from jobs import demo
 from jobs.sequencer import settle_epoch
 
-GRACE_SECONDS = 10
 PING_SECONDS, PONG_SECONDS = 10, 15
 """A WebSocket whose other side has vanished is closed after these together."""
 STALLED_MILLISECONDS = 15_000
@@ -45,7 +43,7 @@ def serve(settings: Settings, *, with_demo: bool) -> None:
     configure_logging(settings.log_level)
     stopping = _Stopping()
     # What can be said at once is said at once: before a database is started.
-    with _only_one(settings) as announce, listening(settings) as listener:
+    with only_one(settings) as announce, listening(settings) as listener:
         announce(listener.getsockname()[1])
         settings.signing_secret()
         objects_of(settings)
@@ -85,37 +83,14 @@ def server_of(settings: Settings, url: str) -> uvicorn.Server:
         forwarded_allow_ips=list(settings.trusted_proxies),
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        ws="websockets-sansio",
+        timeout_keep_alive=settings.restarts.keep_alive,
+        ws=WebSocketProtocol,
         ws_max_size=settings.frame_bytes,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PONG_SECONDS,
         ws_per_message_deflate=False,  # small messages gain nothing, and each connection would keep a dictionary
     )
-    return _Server(config, settings)
-
-
-class _Server(uvicorn.Server):
-    """Tells the streams to connect elsewhere before it closes what is open."""
-
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
-        super().__init__(config)
-        self._settings = settings
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begins to answer. Links lead to the port that was really taken."""
-        app: Any = self.config.app
-        if sockets:
-            app.state.links.address = self._settings.address(sockets[0].getsockname()[1])
-        await super().startup(sockets)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stops within the grace period."""
-        for server in self.servers:
-            server.close()  # whoever is told to connect again is not to come back here
-        app: Any = self.config.app
-        with suppress(TimeoutError):
-            await asyncio.wait_for(app.state.connections.stop(), GRACE_SECONDS / 2)
-        await super().shutdown(sockets)
+    return DrainingServer(config, settings)
 
 
 class _Stopping:
@@ -137,38 +112,11 @@ class _Stopping:
     def _stop(self, _number: int, _frame: object) -> None:
         was_wanted, self._wanted = self._wanted, True
         if self._server is not None:
+            self._server.force_exit = self._server.should_exit  # who insists is obeyed at once
             self._server.should_exit = True
         elif not was_wanted:  # again and again it would cut short the cleaning up that it wants
             # Python drops what is raised while it runs a weak reference's callback: hence hand_over looks again.
             raise SystemExit(0)
-
-
-@contextmanager
-def _only_one(settings: Settings) -> Iterator[Callable[[int], None]]:
-    """One server on a data directory. On a database of its own, as many as one likes. Whoever comes second reads the port."""
-    if settings.database_url is not None:
-        yield lambda _port: None
-        return
-    make_data_dir(settings.data_dir)
-    with (settings.data_dir / "serve.lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise SettingsError(
-                f"Groundswell is already running on this data directory ({file.read().strip() or 'starting'}). "
-                "Stop it, or choose another --data-dir and --port."
-            ) from None
-
-        def announce(port: int) -> None:
-            with suppress(OSError):  # a full disk
-                file.truncate(0)
-                file.write(f"process {os.getpid()}, {address_of(settings.host, port)}")
-                file.flush()
-
-        announce(settings.port)
-        yield announce
-        file.truncate(0)
 
 
 @contextmanager

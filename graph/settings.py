@@ -22,6 +22,7 @@ from graph.environment import (
 )
 from graph.http_settings import HttpSettings
 from graph.mail_settings import MailSettings
+from graph.restart_settings import RestartSettings
 from jobs.mailings.options import MailOptions
 
 LONGEST_LINK = 7 * 24 * 60 * 60
@@ -130,6 +131,8 @@ class Settings:
     """GRAPHQL_BODY_BYTES and others, see there."""
     mail: MailSettings
     """SMTP_URL and others, see there."""
+    restarts: RestartSettings
+    """DRAIN_SECONDS, KEEP_ALIVE_SECONDS, see there."""
     worker: bool
     """WORKER: on, or off where only processes of their own (``groundswell worker``) do background work."""
     jobs_heartbeat: timedelta
@@ -185,6 +188,7 @@ class Settings:
             upload_limits=_upload_limits(environ),
             http=HttpSettings.from_env(environ),
             mail=MailSettings.from_env(environ),
+            restarts=RestartSettings.from_env(environ),
             worker=one_of(environ, "WORKER", "on", ("on", "off")) == "on" if worker is None else worker,
             jobs_heartbeat=timedelta(seconds=whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
             export_part_rows=whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),

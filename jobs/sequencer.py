@@ -1,6 +1,7 @@
 """The sequencer: of all processes on a database one numbers what the others commit, and clears away what is old."""
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -38,6 +39,8 @@ class Sequencer:
         self._nudged = asyncio.Event()
         self._trimmed_at = 0.0
         self.leads = False
+        self.seen_at = -math.inf
+        """When it was last seen to stand by or to number, by the monotonic clock."""
 
     def nudge(self) -> None:
         """Says that something was committed. Without it, the outbox is looked into all the same."""
@@ -50,7 +53,8 @@ class Sequencer:
                 async with session(self._url, "groundswell sequencer") as own:
                     if await sequencing.settle_epoch(own):
                         log.warning("the database was restored: all live cursors have expired")
-                    while not await sequencing.elected(own):  # noqa: ASYNC110 - what is waited for is another process
+                    while not await sequencing.elected(own):
+                        self.seen_at = time.monotonic()
                         await asyncio.sleep(_STAND_BY)
                     await self._lead(own)
             except Exception as error:
@@ -68,6 +72,7 @@ class Sequencer:
             if time.monotonic() > self._trimmed_at + _TRIM_EVERY:
                 await self._trim(own)
             self._nudged.clear()
+            self.seen_at = time.monotonic()
             if await sequencing.number(own):
                 pause = _GATHER
                 await asyncio.sleep(_GATHER)

@@ -1,6 +1,7 @@
 """The worker: takes jobs out of the queue and does them, as one of any number of processes on a database."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -67,6 +68,13 @@ class Worker:
         self._sender = sender
         self._stopping = asyncio.Event()
         self._halt: Callable[[], None] = lambda: None
+        self._is_taking = False
+        self._seen_at = time.monotonic()
+
+    @property
+    def seen_at(self) -> float:
+        """When it was last seen to take jobs, by the monotonic clock: now, for as long as it holds its connection."""
+        return time.monotonic() if self._is_taking else self._seen_at
 
     def stop(self) -> None:
         """Ends ``run`` soon: running jobs stop where they are, and are given back."""
@@ -104,7 +112,7 @@ class Worker:
     async def _take(self) -> None:
         """Takes jobs for as long as the connection holds."""
         halted = asyncio.Event()
-        async with queue.worker(self._url, "groundswell worker", halted.set) as queuer:
+        async with queue.worker(self._url, queue.WORKER, halted.set) as queuer:
 
             def halt() -> None:
                 queuer.shutdown.set()  # first: what is given back is not to be taken again
@@ -115,6 +123,7 @@ class Worker:
                 return
             self._register(queuer, halted)
             beside = [asyncio.create_task(self._look(halted, halt)), asyncio.create_task(self._sweep(halted))]
+            self._is_taking = True
             try:
                 await queuer.run(
                     dequeue_timeout=min(self._heartbeat / 2, _LONGEST_WAIT),
@@ -124,6 +133,7 @@ class Worker:
                     shutdown_on_listener_failure=True,
                 )
             finally:
+                self._is_taking, self._seen_at = False, time.monotonic()
                 halt()
                 for task in beside:
                     task.cancel()

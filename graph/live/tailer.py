@@ -1,6 +1,8 @@
 """Follows the log and hands it out. Wakes by LISTEN, looks by itself when no wake-up comes, survives whatever goes away."""
 
 import asyncio
+import math
+import time
 from contextlib import suppress
 
 import structlog
@@ -28,6 +30,8 @@ class Tailer:
         self._head: log.Head | None = None
         self.started = asyncio.Event()
         """Set once the log is followed for the first time."""
+        self.seen_at = -math.inf
+        """When it was last seen to follow, by the monotonic clock."""
 
     async def run(self) -> None:
         """Follows, and goes on after a lost connection where it was."""
@@ -55,6 +59,7 @@ class Tailer:
 
     async def _follow(self, own: Session) -> None:
         self._woken.clear()
+        self.seen_at = time.monotonic()
         hub = self._hub
         if hub.is_listened_to:
             entries = await log.follow(own, hub.position, _PAGE)
