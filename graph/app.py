@@ -30,6 +30,7 @@ from graph.schema import schema
 from graph.settings import Settings
 from graph.transport.door import Door
 from graph.transport.http import GraphQLView
+from graph.transport.perimeter import Perimeter, own_names
 from graph.working import objects_of, worker_of
 from jobs.assets.storing import Storage
 from jobs.sequencer import Sequencer
@@ -40,12 +41,21 @@ ENDPOINT = "/graphql"
 class Application(Starlette):
     """Starlette, but that GraphQL goes past its router: finding the one route costs a tenth of a small operation."""
 
-    def __init__(self, door: Door, explorer: Explorer, **options: Any) -> None:
+    def __init__(self, door: Door, explorer: Explorer, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
         self._door, self._explorer = door, explorer
+        self._inside = self._perimeter(settings)
+
+    def _perimeter(self, settings: Settings) -> Perimeter:
+        names = own_names(settings.public_url) if settings.development else None
+        is_secure = (settings.public_url or "").startswith("https://")
+        return Perimeter(self._answer, ENDPOINT, settings.manners().allowed_origins, names, is_secure=is_secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server."""
+        await self._inside(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") == ENDPOINT:
             scope["app"] = self
             await (self._explorer if is_for_people(scope) else self._door)(scope, receive, send)
@@ -64,7 +74,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     )
     authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
-    operations = Operations(schema, settings.executor)
+    operations = Operations(schema, settings.executor, settings.perimeter.introspection)
     objects = objects_of(settings)
     address, public = settings.address(settings.port), settings.object_store_public_url
     storage = Storage(database, objects)
@@ -103,7 +113,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     plain = [*tracking_routes(tracking), *_beside(settings, database, links), Route(EVENTS, ingest)]
     routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
-    app = Application(door, Explorer(settings, database, ENDPOINT), routes=routes, lifespan=lifespan)
+    app = Application(door, Explorer(settings, database, ENDPOINT), settings, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
     app.state.objects = objects
     app.state.clients, app.state.links = authenticator.clients, links

@@ -95,7 +95,9 @@ class Streams:
         """The document of a request, valid. Raises Refused."""
         document = self._operations.document(request.query)
         if document.errors:
-            raise Refused([shown(error, None) for error in document.errors])
+            # Nobody gets as far as here without a credential.
+            errors = self._operations.errors(document, is_known=True)
+            raise Refused([shown(error, None) for error in errors])
         return document
 
     async def _answer(self, viewer: Viewer, request: Request, operation: Operation) -> str:
