@@ -21,6 +21,7 @@ _EXPOSED = (
     *("x-request-id", "retry-after", "idempotency-replayed", "ratelimit", "ratelimit-policy"),
     *("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "etag"),
 )
+_UNKNOWN = b"This origin may not ask here. ALLOWED_ORIGINS names those that may."
 _VARY: Headers = ((b"vary", b"Origin"),)
 
 
@@ -79,15 +80,14 @@ class Cors:
 
     async def preflight(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answers what a browser asks before it sends a request; 403 without a word of CORS to pages of unknown origins."""
-        granted = self._granted.get(header(scope, b"origin") or "")
-        status = 204 if granted is not None else 403
-        headers = [] if granted is None else [*granted[:1], *self._preflight]
-        headers.append((b"vary", b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"))
-        body = b"" if granted is not None else b"This origin may not ask here. ALLOWED_ORIGINS names those that may."
-        if body:
-            headers += [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        is_granted = header(scope, b"origin") in self._granted
+        headers = [(b"vary", b"Access-Control-Request-Method, Access-Control-Request-Headers")]
+        if is_granted:
+            headers += self._preflight  # the origin itself is what every answer says, this one too
+        else:
+            headers += [(b"content-type", b"text/plain"), (b"content-length", str(len(_UNKNOWN)).encode())]
+        await send({"type": "http.response.start", "status": 204 if is_granted else 403, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if is_granted else _UNKNOWN})
 
 
 def is_preflight(scope: Scope) -> bool:
