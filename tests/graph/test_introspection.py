@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from graph.environment import SettingsError
 from graph.introspection import Introspection
 from graph.operations import Operations
 from graph.schema import schema
-from graph.settings import Settings, SettingsError
+from graph.settings import Settings
 from tests.api import SECRET, Api, build
 
 INTROSPECTION = {

@@ -189,7 +189,7 @@ async def test_a_foreign_name_gets_no_connection() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async def nobody(*_: Any) -> None:
+    async def nobody(*_: Any) -> Any:
         raise AssertionError("it came through")
 
     await Perimeter(nobody, "/graphql", names=own_names(None))(scope, nobody, send)
