@@ -31,6 +31,7 @@ from graph.schema import schema
 from graph.settings import Settings
 from graph.transport.door import Door
 from graph.transport.http import DOCUMENT_ID, GraphQLView
+from graph.transport.perimeter import Perimeter, own_names
 from graph.trusted_documents import stored_documents
 from graph.working import objects_of, worker_of
 from jobs.assets.storing import Storage
@@ -44,12 +45,21 @@ _BELOW = f"{ENDPOINT}/"
 class Application(Starlette):
     """Starlette, but that GraphQL goes past its router: finding the one route costs a tenth of a small operation."""
 
-    def __init__(self, door: Door, explorer: Explorer, **options: Any) -> None:
+    def __init__(self, door: Door, explorer: Explorer, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
         self._door, self._explorer = door, explorer
+        self._inside = self._perimeter(settings)
+
+    def _perimeter(self, settings: Settings) -> Perimeter:
+        names = own_names(settings.public_url) if settings.development else None
+        is_secure = (settings.public_url or "").startswith("https://")
+        return Perimeter(self._answer, ENDPOINT, settings.manners().allowed_origins, names, is_secure=is_secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server."""
+        await self._inside(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if path == ENDPOINT:
             scope["app"] = self
@@ -73,7 +83,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
     stored = stored_documents(settings.http, schema._schema)  # noqa: SLF001 - graphql-core's schema has no public name
-    operations = Operations(schema, settings.executor, stored)
+    operations = Operations(schema, settings.executor, stored, settings.perimeter.introspection)
     objects = objects_of(settings)
     address, public = settings.address(settings.port), settings.object_store_public_url
     storage = Storage(database, objects)
@@ -116,7 +126,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     plain = [*tracking_routes(tracking), *_beside(settings, database, links, readiness), Route(EVENTS, ingest)]
     routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
-    app = Application(door, Explorer(settings, database, ENDPOINT), routes=routes, lifespan=lifespan)
+    app = Application(door, Explorer(settings, database, ENDPOINT), settings, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
     app.state.objects = objects
     app.state.clients, app.state.links, app.state.readiness = authenticator.clients, links, readiness

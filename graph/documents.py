@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 MOST_TOKENS = 20_000
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+_MOST_EXPLAINED = 10
+"""Errors of a document that are told with what may have been meant."""
 _MOST = 1_000
 _MOST_TEXT = 1_000_000
 """Characters of all documents that are kept. A parsed one takes some hundred times its text."""
@@ -36,11 +38,11 @@ class Document:
         self.schema = schema
         self.text = text
         self.errors: list[GraphQLError] = []
-        """What is wrong with it. Nothing of it runs then."""
+        """What is wrong with it, without a word of what the schema has instead. Nothing of it runs then."""
         self.node = DocumentNode(definitions=())
         try:
             self.node = parse(text, max_tokens=MOST_TOKENS)
-            self.errors = validate(schema, self.node, _RULES)
+            self.errors = validate(schema, self.node, _RULES, hide_suggestions=True)
         except GraphQLError as error:
             self.errors = [error]
         except RecursionError:
@@ -61,11 +63,24 @@ class Document:
                 return node
         return None
 
+    def explained(self) -> list[GraphQLError]:
+        """What is wrong with it, with what may have been meant: for those who may know the schema."""
+        return self.once("explained", self._explained)
+
     def once(self, key: Hashable, work: Callable[[], T]) -> T:
         """What some work found out about the document when it was asked first."""
         if key not in self._known:
             self._known[key] = work()
         return cast(T, self._known[key])
+
+    def _explained(self) -> list[GraphQLError]:
+        # What did not come through parsing or validation has nothing to be explained by, and looking for what was meant is dear.
+        if not self.node.definitions or len(self.errors) > _MOST_EXPLAINED:
+            return self.errors
+        try:
+            return validate(self.schema, self.node, _RULES)
+        except Exception:
+            return self.errors
 
 
 class Documents:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 SECRET_BYTES = 32
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
 _STORES = ("s3", "gs", "az")
 _SCHEMES = ("postgres", "postgresql", "postgresql+asyncpg")
 
@@ -82,7 +83,13 @@ def origins(given: str) -> frozenset[str]:
     for origin in origins:
         if not _is_origin(origin):
             raise SettingsError(f"ALLOWED_ORIGINS must be like https://app.example.com; it holds {origin!r}.")
-    return origins
+    return frozenset(map(origin_of, origins))
+
+
+def origin_of(given: str) -> str:
+    """An origin as browsers spell it: in lower case, and without the port that its scheme has anyway."""
+    scheme, _, place = given.lower().partition("://")
+    return f"{scheme}://{place.removesuffix(_USUAL_PORTS.get(scheme, ''))}"
 
 
 def networks(given: str, name: str) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+from graph.redaction import redacted
+
 
 def configure_logging(level: str) -> None:
     """Sets up structlog, and sends the standard library's loggers (uvicorn's) the same way."""
@@ -26,11 +28,15 @@ def configure_logging(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
-    last: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if not sys.stderr.isatty():
-        last.append(structlog.processors.format_exc_info)
+    last: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,  # what errors say is looked through, too
+        redacted,
+    ]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*last, renderer]))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Libraries, when they debug, write what passes through them: frames of WebSockets with their tokens, and the like.
+    logging.basicConfig(level="INFO" if level == "debug" else level.upper(), handlers=[handler], force=True)
+    logging.getLogger("groundswell").setLevel(level.upper())
     for chatty in ("alembic", "uvicorn", "uvicorn.error"):
-        # What they say of each start and stop is said by us, in one line.
-        logging.getLogger(chatty).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+        # What they say of each start and stop is said by us, in one line; what of each connection holds its address and query.
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -13,6 +13,7 @@ from graph.context import Context
 from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
 from graph.executors import EXECUTORS
+from graph.introspection import Introspection
 from graph.stored_documents import StoredDocuments
 
 _NO_VARIABLES = VariableValues({}, {})
@@ -25,16 +26,27 @@ Variables = Mapping[str, Any] | None
 class Operations:
     """Answers the operations of a schema."""
 
-    def __init__(self, schema: strawberry.Schema, executor: str, stored: StoredDocuments | None = None) -> None:
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        executor: str,
+        stored: StoredDocuments | None = None,
+        introspection: str = "off",
+    ) -> None:
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
         self._documents = Documents(self.schema)
         self.stored = stored or StoredDocuments()
         """Finds the texts of documents that clients name."""
+        self._introspection = Introspection(introspection)
         self._executor: Callable[..., Executor[Any]] = EXECUTORS[executor]
 
     def document(self, text: str) -> Document:
         """The document of a text."""
         return self._documents.of(text)
+
+    def errors(self, document: Document, is_known: bool) -> list[GraphQLError]:
+        """What is wrong with a document, as somebody is told of it who has a credential or has none."""
+        return self._introspection.errors(document, is_known)
 
     def refusal(
         self,
@@ -49,7 +61,8 @@ class Operations:
             return bad_input("There are several operations: say which one by operationName.")
         if operation.operation == OperationType.SUBSCRIPTION and not context.streams:
             return bad_input("A subscription is a stream: ask with Accept: text/event-stream, or over WebSocket.")
-        refusal = access.refusal(document, operation, context.scopes)
+        refusal = self._introspection.refusal(document, operation, context.scopes is not None)
+        refusal = refusal or access.refusal(document, operation, context.scopes)
         return refusal or limits.refusal(document, operation, variables or {})
 
     def executor(
@@ -67,9 +80,10 @@ class Operations:
         operation = document.operation(name)
         assert operation is not None  # noqa: S101 - for the type checker: see above
         values = _NO_VARIABLES
+        is_closed = not self._introspection.is_open(context.scopes is not None)
         if operation.variable_definitions:
             found = get_variable_values(
-                self.schema, operation.variable_definitions, dict(variables or {}), _MOST_ERRORS
+                self.schema, operation.variable_definitions, dict(variables or {}), _MOST_ERRORS, is_closed
             )
             if isinstance(found, list):
                 return found
@@ -87,6 +101,7 @@ class Operations:
             default_field_resolver,
             plans=document.plans,
             operation_extensions=extensions,
+            hide_suggestions=is_closed,
         )
 
     async def answer(
@@ -100,7 +115,8 @@ class Operations:
     ) -> ExecutionResult:
         """The answer to an operation, its errors as the caller sees them. None only of a document that is not valid."""
         if document.errors or operation is None:
-            return ExecutionResult(None, [shown(error, name) for error in document.errors])
+            errors = self.errors(document, context.scopes is not None)
+            return ExecutionResult(None, [shown(error, name) for error in errors])
         try:
             refusal = self.refusal(document, operation, name, variables, context)
             if refusal is not None:

@@ -15,6 +15,7 @@ from graph.environment import (
     object_store_public_url,
     object_store_url,
     one_of,
+    origin_of,
     origins,
     public_url,
     secret,
@@ -22,6 +23,7 @@ from graph.environment import (
 )
 from graph.http_settings import HttpSettings
 from graph.mail_settings import MailSettings
+from graph.perimeter_settings import PerimeterSettings
 from graph.restart_settings import RestartSettings
 from jobs.mailings.options import MailOptions
 
@@ -133,6 +135,8 @@ class Settings:
     """SMTP_URL and others, see there."""
     restarts: RestartSettings
     """DRAIN_SECONDS, KEEP_ALIVE_SECONDS, see there."""
+    perimeter: PerimeterSettings
+    """INTROSPECTION, see there."""
     worker: bool
     """WORKER: on, or off where only processes of their own (``groundswell worker``) do background work."""
     jobs_heartbeat: timedelta
@@ -189,6 +193,7 @@ class Settings:
             http=HttpSettings.from_env(environ),
             mail=MailSettings.from_env(environ),
             restarts=RestartSettings.from_env(environ),
+            perimeter=PerimeterSettings.from_env(environ),
             worker=one_of(environ, "WORKER", "on", ("on", "off")) == "on" if worker is None else worker,
             jobs_heartbeat=timedelta(seconds=whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
             export_part_rows=whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),
@@ -219,7 +224,9 @@ class Settings:
 
     def manners(self) -> Manners:
         """How connections that stay open are treated."""
-        return Manners(self.allowed_origins, self.init_timeout)
+        # Where a proxy asks us by another name, our own pages come from the one that it is reached by.
+        own = () if self.public_url is None else (origin_of(self.public_url),)
+        return Manners(self.allowed_origins.union(own), self.init_timeout)
 
     def signing_secret(self) -> str | None:
         """The secret that signs tokens; the development secret where none is set; None where JWKS verifies."""

@@ -100,7 +100,9 @@ class Streams:
         stored = self._operations.stored
         document = self._operations.document(stored.text(request.query, request.document_id, request.extensions))
         if document.errors:
-            raise Refused([shown(error, None) for error in document.errors])
+            # Nobody gets as far as here without a credential.
+            errors = self._operations.errors(document, is_known=True)
+            raise Refused([shown(error, None) for error in errors])
         return document
 
     async def _answer(self, viewer: Viewer, request: Request, operation: Operation) -> str:

@@ -1,6 +1,7 @@
 """GraphQL over Server-Sent Events: a connection for each operation, or one connection for all of a client's."""
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -121,11 +122,11 @@ class Reservations:
 
     def __init__(self, streams: Streams, connections: Connections, lifetime: float) -> None:
         self._streams, self._connections, self._lifetime = streams, connections, lifetime
-        self._known: dict[str, Reservation] = {}
+        self._known: dict[bytes, Reservation] = {}
 
     def of(self, token: str) -> Reservation | None:
         """The reservation of a token."""
-        return self._known.get(token)
+        return self._known.get(_hashed(token))
 
     def make(self, viewer: Viewer) -> str:
         """The token of a new reservation. Raises LIMIT_REACHED."""
@@ -133,26 +134,31 @@ class Reservations:
         if len(mine) >= self._streams.live.limits.per_client:
             raise limit_reached("There are too many reservations that nobody took up.")
         token = secrets.token_urlsafe(32)
-        self._known[token] = Reservation(viewer, self._streams)
-        asyncio.get_running_loop().call_later(self._lifetime, self._forget, token)
+        self._known[_hashed(token)] = Reservation(viewer, self._streams)
+        asyncio.get_running_loop().call_later(self._lifetime, self._forget, _hashed(token))
         return token
 
     async def take(self, token: str, receive: Receive, send: Send, every: float) -> None:
         """Opens the connection of a reservation, and ends its operations with it."""
-        reservation = self._known[token]
+        reservation = self._known[_hashed(token)]
         reservation.is_taken = True
         stream = Stream(receive, send, HEADERS)
         try:
             with self._connections.opened(reservation.viewer, stream.end):
                 await stream.run(reservation.frames(), HEARTBEAT, every, _last)
         finally:
-            del self._known[token]
+            del self._known[_hashed(token)]
             await reservation.close()
 
-    def _forget(self, token: str) -> None:
-        reservation = self._known.get(token)
+    def _forget(self, key: bytes) -> None:
+        reservation = self._known.get(key)
         if reservation is not None and not reservation.is_taken:
-            del self._known[token]
+            del self._known[key]
+
+
+def _hashed(token: str) -> bytes:
+    # Not by the token itself: how long a look-up takes must not tell how much of a token is right.
+    return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 Errors = list[Mapping[str, Any]]
