@@ -8,7 +8,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.engine import Database
 from graph.access import Authenticator
@@ -21,13 +21,14 @@ from graph.live.connections import Connections
 from graph.live.hub import Live
 from graph.live.streams import Streams
 from graph.live.tailer import Tailer
-from graph.operations import Operations
 from graph.routes import files, health, metrics, uploads
 from graph.routes.mail_webhooks import endpoint as mail_webhooks
 from graph.routes.tracking import Tracking
 from graph.routes.tracking import routes as tracking_routes
 from graph.schema import schema
 from graph.settings import Settings
+from graph.telemetry.live import LiveMetrics
+from graph.telemetry.setup import Telemetry
 from graph.transport.door import Door
 from graph.transport.http import GraphQLView
 from graph.working import objects_of, worker_of
@@ -43,9 +44,14 @@ class Application(Starlette):
     def __init__(self, door: Door, explorer: Explorer, **options: Any) -> None:
         super().__init__(**options)
         self._door, self._explorer = door, explorer
+        self.outermost: ASGIApp = self._found
+        """What answers, and whatever was put around it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server."""
+        await self.outermost(scope, receive, send)
+
+    async def _found(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") == ENDPOINT:
             scope["app"] = self
             await (self._explorer if is_for_people(scope) else self._door)(scope, receive, send)
@@ -64,7 +70,8 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     )
     authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
-    operations = Operations(schema, settings.executor)
+    telemetry = Telemetry.of(settings, database)
+    operations = telemetry.operations(schema, settings.executor)
     objects = objects_of(settings)
     address, public = settings.address(settings.port), settings.object_store_public_url
     storage = Storage(database, objects)
@@ -78,6 +85,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     tailer = Tailer(own_url, live.hub)
     tracking = Tracking(database, settings.data_dir / "tracking")
     database.on_announcement = sequencer.nudge
+    telemetry.look_at(LiveMetrics(live, streams, connections, sequencer))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -85,7 +93,9 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
         works = [sequencer.run(), tailer.run(), authenticator.clients.keep_writing_down(), tracking.run()]
         if settings.worker:
             # Made only now: before, nobody knows which port the links of mails lead to.
-            works.append(worker_of(settings, database, database_url, objects, links.address).run())
+            worker = worker_of(settings, database, database_url, objects, links.address)
+            telemetry.follow(worker)
+            works.append(worker.run())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -101,10 +111,11 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits)
     door = Door(view, streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
-    plain = [*tracking_routes(tracking), *_beside(settings, database, links), Route(EVENTS, ingest)]
+    plain = [*tracking_routes(tracking), *_beside(settings, database, links, telemetry), Route(EVENTS, ingest)]
     routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
     app = Application(door, Explorer(settings, database, ENDPOINT), routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
+    app.outermost = telemetry.around(app.outermost, ENDPOINT, routes)
     app.state.objects = objects
     app.state.clients, app.state.links = authenticator.clients, links
     app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer
@@ -121,13 +132,13 @@ def _authenticator(settings: Settings, database: Database) -> Authenticator:
     )
 
 
-def _beside(settings: Settings, database: Database, links: Links) -> list[Route]:
+def _beside(settings: Settings, database: Database, links: Links, telemetry: Telemetry) -> list[Route]:
     """The routes of plain HTTP beside GraphQL that need no credential."""
     found = [Route("/", _home), *health.routes, *files.routes(links)]
     found += uploads.routes(links, settings.upload_limits.quiet_seconds)
     found += mail_webhooks.routes(database, settings.mail.providers)
     found += explorer_routes()
-    return [*found, *metrics.routes(database)] if settings.metrics else found
+    return [*found, *(metrics.routes(database, telemetry.metrics) if telemetry.metrics else ())]
 
 
 async def _home(_request: object) -> RedirectResponse:

@@ -1,7 +1,7 @@
 """Operations: checked, and answered by the executor."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
@@ -19,6 +19,7 @@ _MOST_ERRORS = 50
 """Of the variables of an operation that are told."""
 
 Variables = Mapping[str, Any] | None
+T = TypeVar("T")
 
 
 class Operations:
@@ -112,3 +113,13 @@ class Operations:
         if result.errors:
             result.errors = [shown(error, name) for error in result.errors]
         return result
+
+    async def opening(self, _document: Document, _operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
+        """Opens a subscription: for whoever measures."""
+        return await work
+
+    async def answering(
+        self, _document: Document, _operation: OperationDefinitionNode, work: Awaitable[Sequence[ExecutionResult]]
+    ) -> Sequence[ExecutionResult]:
+        """Answers events of a subscription: for whoever measures."""
+        return await work

@@ -83,9 +83,10 @@ class Answerer:
         """The cursor of a position in the log as it is now."""
         return self.live.hub.cursor(position)
 
-    async def results(self, events: Sequence[Any]) -> list[ExecutionResult]:
+    async def results(self, events: Sequence[Any]) -> Sequence[ExecutionResult]:
         """The answers to events, in order. All of them read one snapshot, taken after they came."""
-        return await patiently(partial(self._results, events))
+        one = self.operation
+        return await one.operations.answering(one.document, one.node, patiently(partial(self._results, events)))
 
     async def look(self, show: Show) -> tuple[Shown, ExecutionResult]:
         """A value as it is now, and the answer about it, both read from one snapshot."""

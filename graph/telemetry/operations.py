@@ -1,0 +1,99 @@
+"""Operations: how many, how long they took, and what came of them. Never by their names, which clients make up."""
+
+from collections.abc import Awaitable, Iterator
+from time import perf_counter
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from graph.arrivals import transport
+from graph.telemetry.accumulators import Histogram, Tally
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_UNKNOWN = "unknown"
+_MOST_CODES = 50
+
+
+class OperationMetrics:
+    """Of all operations of a process. An operation is ``refused`` where nothing of it ran."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._answered = Tally(
+            "groundswell_operations",
+            "Operations that were answered, subscriptions that were opened.",
+            ("type", "transport", "outcome"),
+        )
+        self._seconds = Histogram(
+            "groundswell_operation_duration_seconds",
+            "How long answering took; of a subscription, opening it.",
+            ("type",),
+            _SECONDS,
+        )
+        self._errors = Tally("groundswell_operation_errors", "Errors in answers, by code.", ("code",), _MOST_CODES)
+
+    async def answered(self, type_: str, work: Awaitable[ExecutionResult]) -> ExecutionResult:
+        """Answers an operation and counts it."""
+        began = perf_counter()
+        outcome = "cancelled"
+        self._running += 1
+        try:
+            result = await work
+            outcome = self._outcome(result) if result.errors else "ok"
+        finally:
+            self._running -= 1
+            self._answered.add((type_, transport(), outcome))
+            self._seconds.observe((type_,), perf_counter() - began)
+        return result
+
+    async def opened(self, work: Awaitable[Any]) -> Any:
+        """Opens a subscription and counts it."""
+        began = perf_counter()
+        outcome = "cancelled"
+        try:
+            source = await work
+            outcome = "ok"
+        except Exception as error:
+            outcome = "refused"
+            self.failed(getattr(error, "errors", None) or [error])
+            raise
+        finally:
+            self._answered.add(("subscription", transport(), outcome))
+            self._seconds.observe(("subscription",), perf_counter() - began)
+        return source
+
+    def failed(self, errors: list[Any]) -> None:
+        """Counts errors."""
+        for error in errors:
+            self._errors.add((code_of(error),))
+
+    def _outcome(self, result: ExecutionResult) -> str:
+        errors = result.errors or []
+        self.failed(errors)
+        return "refused" if is_refusal(result.data, errors) else "errors"
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics, in a fixed order."""
+        yield self._answered.family()
+        yield self._seconds.family()
+        yield self._errors.family()
+        yield GaugeMetricFamily(
+            "groundswell_operations_running", "Queries and mutations that are being answered.", self._running
+        )
+
+
+def code_of(error: Any) -> str:
+    """The code of an error."""
+    extensions = error.extensions if isinstance(error, GraphQLError) else None
+    return str((extensions or {}).get("code", "INTERNAL"))
+
+
+def is_refusal(data: Any, errors: list[GraphQLError]) -> bool:
+    """Whether an answer says that nothing ran."""
+    return data is None and all(error.path is None and code_of(error) != "INTERNAL" for error in errors)
+
+
+def type_of(operation: Any) -> str:
+    """What kind of operation it is: query, mutation, subscription, unknown."""
+    return _UNKNOWN if operation is None else str(operation.operation.value)
