@@ -207,6 +207,12 @@ class Database:
         )
         event.listen(self.engine.sync_engine, "before_cursor_execute", self._note)
 
+    def whereabouts(self) -> dict[str, str | int]:
+        """Where the database is, by OpenTelemetry's names."""
+        url = self.engine.url
+        found = {"db.namespace": url.database, "server.address": url.host, "server.port": url.port}
+        return {name: value for name, value in found.items() if value is not None}
+
     @property
     def pool(self) -> Standing:
         """How the pool stands just now."""

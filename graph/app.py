@@ -107,6 +107,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
                 await authenticator.clients.write_down()
             await tracking.close()
             await database.close()
+            await telemetry.close()
 
     view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits)
     door = Door(view, streams, authenticator, connections, settings.manners())

@@ -1,6 +1,6 @@
 """Operations: checked, and answered by the executor."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import strawberry
@@ -118,8 +118,6 @@ class Operations:
         """Opens a subscription: for whoever measures."""
         return await work
 
-    async def answering(
-        self, _document: Document, _operation: OperationDefinitionNode, work: Awaitable[Sequence[ExecutionResult]]
-    ) -> Sequence[ExecutionResult]:
+    async def answering(self, _document: Document, _operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
         """Answers events of a subscription: for whoever measures."""
         return await work

@@ -83,14 +83,15 @@ class Answerer:
         """The cursor of a position in the log as it is now."""
         return self.live.hub.cursor(position)
 
-    async def results(self, events: Sequence[Any]) -> Sequence[ExecutionResult]:
+    async def results(self, events: Sequence[Any]) -> list[ExecutionResult]:
         """The answers to events, in order. All of them read one snapshot, taken after they came."""
         one = self.operation
         return await one.operations.answering(one.document, one.node, patiently(partial(self._results, events)))
 
     async def look(self, show: Show) -> tuple[Shown, ExecutionResult]:
         """A value as it is now, and the answer about it, both read from one snapshot."""
-        return await patiently(partial(self._look, show))
+        one = self.operation
+        return await one.operations.answering(one.document, one.node, patiently(partial(self._look, show)))
 
     async def _results(self, events: Sequence[Any]) -> list[ExecutionResult]:
         async with self._context() as context:

@@ -1,7 +1,7 @@
 """Operations that are measured. Where nothing is to be, there are none of these, and nothing is paid."""
 
-from collections.abc import Awaitable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
 from graphql import ExecutionResult, OperationDefinitionNode
@@ -9,17 +9,22 @@ from graphql import ExecutionResult, OperationDefinitionNode
 from graph.context import Context
 from graph.documents import Document
 from graph.operations import Operations, Variables
-from graph.telemetry.operations import OperationMetrics, type_of
+from graph.telemetry.operations import OperationMetrics, results_in, type_of
+
+if TYPE_CHECKING:
+    from graph.telemetry.tracing import Tracing
 
 T = TypeVar("T")
 
 
 class MeasuredOperations(Operations):
-    """Operations whose answers are counted."""
+    """Operations whose answers are counted, traced, or both."""
 
-    def __init__(self, schema: strawberry.Schema, executor: str, metrics: OperationMetrics) -> None:
+    def __init__(
+        self, schema: strawberry.Schema, executor: str, metrics: OperationMetrics | None, tracing: "Tracing | None"
+    ) -> None:
         super().__init__(schema, executor)
-        self._metrics = metrics
+        self._metrics, self._tracing = metrics, tracing
 
     async def answer(
         self,
@@ -32,19 +37,24 @@ class MeasuredOperations(Operations):
     ) -> ExecutionResult:
         """See ``Operations``."""
         work = super().answer(document, operation, name, variables, context, extensions)
-        return await self._metrics.answered(type_of(operation), work)
+        if self._tracing is not None:
+            work = self._tracing.answered(document, operation, work)
+        if self._metrics is not None:
+            work = self._metrics.answered(type_of(operation), work)
+        return await work
 
     async def opening(self, document: Document, operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
         """See ``Operations``."""
-        found: T = await self._metrics.opened(super().opening(document, operation, work))
-        return found
+        if self._tracing is not None:
+            work = self._tracing.opened(document, operation, work)
+        if self._metrics is not None:
+            work = self._metrics.opened(work)
+        return await work
 
-    async def answering(
-        self, document: Document, operation: OperationDefinitionNode, work: Awaitable[Sequence[ExecutionResult]]
-    ) -> Sequence[ExecutionResult]:
+    async def answering(self, document: Document, operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
         """See ``Operations``."""
-        results = await super().answering(document, operation, work)
-        for result in results:
-            if result.errors:
-                self._metrics.failed(result.errors)
-        return results
+        found = await (work if self._tracing is None else self._tracing.told(document, operation, work))
+        if self._metrics is not None:
+            for result in results_in(found):
+                self._metrics.failed(result.errors or ())
+        return found

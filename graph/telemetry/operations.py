@@ -1,14 +1,16 @@
 """Operations: how many, how long they took, and what came of them. Never by their names, which clients make up."""
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from graphql import ExecutionResult, GraphQLError
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from graph.arrivals import transport
 from graph.telemetry.accumulators import Histogram, Tally
+
+T = TypeVar("T")
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _UNKNOWN = "unknown"
@@ -47,7 +49,7 @@ class OperationMetrics:
             self._seconds.observe((type_,), perf_counter() - began)
         return result
 
-    async def opened(self, work: Awaitable[Any]) -> Any:
+    async def opened(self, work: Awaitable[T]) -> T:
         """Opens a subscription and counts it."""
         began = perf_counter()
         outcome = "cancelled"
@@ -63,7 +65,7 @@ class OperationMetrics:
             self._seconds.observe(("subscription",), perf_counter() - began)
         return source
 
-    def failed(self, errors: list[Any]) -> None:
+    def failed(self, errors: Sequence[Any]) -> None:
         """Counts errors."""
         for error in errors:
             self._errors.add((code_of(error),))
@@ -97,3 +99,8 @@ def is_refusal(data: Any, errors: list[GraphQLError]) -> bool:
 def type_of(operation: Any) -> str:
     """What kind of operation it is: query, mutation, subscription, unknown."""
     return _UNKNOWN if operation is None else str(operation.operation.value)
+
+
+def results_in(found: Any) -> Sequence[ExecutionResult]:
+    """The answers in what answering events has answered: they alone, or beside the moment that they are of."""
+    return [one for one in found if isinstance(one, ExecutionResult)]

@@ -1,10 +1,14 @@
 """What an application measures, as its settings say."""
 
+from typing import TYPE_CHECKING, Any
+
 import strawberry
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.engine import Database
+from db.observing import Observer
+from graph.environment import SettingsError
 from graph.operations import Operations
 from graph.settings import Settings
 from graph.telemetry.live import LiveMetrics
@@ -13,26 +17,33 @@ from graph.telemetry.operating import MeasuredOperations
 from graph.telemetry.requests import Routes
 from jobs.worker import Worker
 
+if TYPE_CHECKING:
+    from graph.telemetry.tracing import Tracing
+
 
 class Telemetry:
     """All that measures one application. Where it is turned off, nothing is put in the way of anything."""
 
-    def __init__(self, metrics: Metrics | None) -> None:
-        self.metrics = metrics
+    def __init__(self, metrics: Metrics | None, tracing: "Tracing | None") -> None:
+        self.metrics, self.tracing = metrics, tracing
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> "Telemetry":
         """As the settings say. It observes the database from here on. Raises SettingsError."""
         metrics = Metrics(database) if settings.metrics else None
-        if metrics is not None:
-            database.observer = metrics.statements
-        return cls(metrics)
+        tracing = _tracing(settings, database) if settings.tracing.is_on else None
+        told = (None if metrics is None else metrics.statements, tracing)
+        observers: list[Observer] = [one for one in told if one is not None]
+        if observers:
+            database.observer = observers[0] if len(observers) == 1 else Observers(observers)
+        return cls(metrics, tracing)
 
     def operations(self, schema: strawberry.Schema, executor: str) -> Operations:
         """The operations of a schema, measured."""
-        if self.metrics is None:
+        if self.metrics is None and self.tracing is None:
             return Operations(schema, executor)
-        return MeasuredOperations(schema, executor, self.metrics.operations)
+        counts = None if self.metrics is None else self.metrics.operations
+        return MeasuredOperations(schema, executor, counts, self.tracing)
 
     def look_at(self, live: LiveMetrics) -> None:
         """Looks at the live stream whenever somebody asks."""
@@ -46,15 +57,64 @@ class Telemetry:
 
     def around(self, app: ASGIApp, graphql: str, routes: list[BaseRoute]) -> ASGIApp:
         """An application whose requests are measured. ``graphql``: the path that is looked for in no route."""
-        metrics = self.metrics
-        if metrics is None:
-            return app
         known = Routes(graphql, routes)
+        if self.tracing is not None:
+            from graph.telemetry.arriving import Arrivals
 
-        async def measured(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http":
-                await metrics.requests.answer(app, known, scope, receive, send)
-            else:
-                await app(scope, receive, send)
+            app = Arrivals(self.tracing, app, known)
+        return app if self.metrics is None else _counted(self.metrics, app, known)
 
-        return measured
+    async def close(self) -> None:
+        """Sends what is left to be sent."""
+        if self.tracing is not None:
+            await self.tracing.close()
+
+
+class Observers:
+    """Several observers as one."""
+
+    def __init__(self, observers: list[Observer]) -> None:
+        self._observers = observers
+
+    def statement(self, name: str | None, sql: str, seconds: float, rows: int, error: BaseException | None) -> None:
+        """See ``db.observing``."""
+        for one in self._observers:
+            one.statement(name, sql, seconds, rows, error)
+
+    def waits(self) -> None:
+        """See ``db.observing``."""
+        for one in self._observers:
+            one.waits()
+
+    def waited(self, seconds: float, error: BaseException | None) -> None:
+        """See ``db.observing``."""
+        for one in self._observers:
+            one.waited(seconds, error)
+
+    def batch(self, fetch: Any, keys: int) -> None:
+        """See ``db.observing``."""
+        for one in self._observers:
+            one.batch(fetch, keys)
+
+
+def _counted(metrics: Metrics, app: ASGIApp, routes: Routes) -> ASGIApp:
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await metrics.requests.answer(app, routes, scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return counted
+
+
+def _tracing(settings: Settings, database: Database) -> "Tracing":
+    try:
+        from graph.telemetry.tracing import Tracing
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("opentelemetry"):
+            raise
+        raise SettingsError(
+            "OTEL_TRACES_EXPORTER or an endpoint asks for traces, which need: pip install 'groundswell[otel]'. "
+            "Or set OTEL_SDK_DISABLED=true."
+        ) from None
+    return Tracing(settings.tracing, database.whereabouts())

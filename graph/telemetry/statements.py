@@ -109,8 +109,14 @@ def _name_of(fetch: Any) -> str:
 def _class_of(error: BaseException) -> str:
     if isinstance(error, asyncio.CancelledError):
         return "cancelled"
+    state = sqlstate_of(error)
+    return state[:2] if state else "none"
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """What PostgreSQL calls an error; None for one that it does not know."""
     state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
-    return str(state)[:2] if state else "none"
+    return str(state) if state else None
 
 
 def _reason(error: BaseException) -> str:
