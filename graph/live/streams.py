@@ -94,9 +94,10 @@ class Streams:
                     async for message in messages:
                         self.delivered += 1
                         yield message
-        except GraphQLError as error:
-            self.ended[str((error.extensions or {}).get("code"))] += 1
-            raise Refused([shown(error, request.operation_name)]) from None
+        except (GraphQLError, Refused) as error:
+            errors = error.errors if isinstance(error, Refused) else [shown(error, request.operation_name)]
+            self.ended.update(str((one.extensions or {}).get("code")) for one in errors)
+            raise Refused(errors) from None
 
     def document(self, request: Request) -> Document:
         """The document of a request, valid. Raises Refused."""

@@ -39,7 +39,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The metrics, in a fixed order."""
         info = {"version": version("groundswell"), "python": platform.python_version()}
-        yield InfoMetricFamily("groundswell_build", "What runs.", info)
+        yield InfoMetricFamily("groundswell_build", "What runs, always 1.", info)
         for part in (self.requests, self.operations, self.statements, self.live):
             if part is not None:
                 yield from part.collect()

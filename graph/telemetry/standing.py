@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -68,13 +67,10 @@ def _recounts(totals: Totals) -> Iterator[Metric]:
         ),
     ):
         yield CounterMetricFamily(f"groundswell_{name}", help_, value)
-    yield from _finished(totals.finished_at)
-
-
-def _finished(moment: datetime | None) -> Iterator[Metric]:
-    if moment is not None:
-        yield GaugeMetricFamily(
-            "groundswell_score_recount_finished_timestamp_seconds",
-            "When the last recount of scores finished, in seconds since 1970.",
-            moment.timestamp(),
-        )
+    finished = GaugeMetricFamily(
+        "groundswell_score_recount_finished_timestamp_seconds",
+        "When the last recount of scores finished, in seconds since 1970; nothing before the first.",
+    )
+    if totals.finished_at is not None:
+        finished.add_metric((), totals.finished_at.timestamp())
+    yield finished

@@ -7,8 +7,8 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from db.engine import Database, is_timeout
+from db.summaries import operation_of, summary_of
 from graph.telemetry.accumulators import Histogram, Tally
-from graph.telemetry.summaries import operation_of, summary_of
 
 _STATEMENT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _WAIT_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

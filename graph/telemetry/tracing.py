@@ -19,12 +19,12 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode
 
+from db.summaries import operation_of, summary_of, tables_of
 from graph.arrivals import transport
 from graph.documents import Document
 from graph.telemetry.exporting import processor_of, sampler_of
 from graph.telemetry.operations import code_of, results_in
 from graph.telemetry.statements import sqlstate_of
-from graph.telemetry.summaries import operation_of, summary_of
 from graph.tracing_settings import TracingSettings
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class Tracing:
         now = time.time_ns()
         summary, operation = summary_of(sql), operation_of(sql)
         attributes = {**self._database, "db.operation.name": operation, "db.query.summary": summary}
-        tables = summary.split()[1:]
+        tables = tables_of(sql)
         if len(tables) == 1:
             attributes["db.collection.name"] = tables[0]
         if name is not None and "." in name:
