@@ -1,4 +1,4 @@
-"""``python -m bench [channels | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | threads]``: everything without an argument."""
+"""``python -m bench [channels | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | telemetry | threads]``: everything without an argument."""
 
 import sys
 
@@ -14,6 +14,7 @@ from bench import (
     mailings,
     metrics,
     soak,
+    telemetry,
     threads,
 )
 from bench.peers import command as peers
@@ -31,6 +32,7 @@ BENCHES = {
     "metrics": metrics.main,
     "peers": peers.main,
     "soak": soak.main,
+    "telemetry": telemetry.main,
     "threads": threads.main,
 }
 

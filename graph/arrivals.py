@@ -8,9 +8,8 @@ TRANSPORTS = ("http", "websocket", "sse", "multipart")
 _transport: ContextVar[str] = ContextVar("transport", default="http")
 
 
-def transport() -> str:
-    """One of TRANSPORTS. ``multipart`` is that of streams: a form with files is ``http``."""
-    return _transport.get()
+transport = _transport.get
+"""Answers one of TRANSPORTS. ``multipart`` is that of streams: a form with files is ``http``."""
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Operations that are measured. Where nothing is to be, there are none of these, and nothing is paid."""
 
 from collections.abc import Awaitable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import strawberry
@@ -17,14 +18,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class MeasuredOperations(Operations):
-    """Operations whose answers are counted, traced, or both."""
+class Traced(Operations):
+    """Operations with spans."""
 
-    def __init__(
-        self, schema: strawberry.Schema, executor: str, metrics: OperationMetrics | None, tracing: "Tracing | None"
-    ) -> None:
-        super().__init__(schema, executor)
-        self._metrics, self._tracing = metrics, tracing
+    tracing: "Tracing"
 
     async def answer(
         self,
@@ -37,24 +34,72 @@ class MeasuredOperations(Operations):
     ) -> ExecutionResult:
         """See ``Operations``."""
         work = super().answer(document, operation, name, variables, context, extensions)
-        if self._tracing is not None:
-            work = self._tracing.answered(document, operation, work)
-        if self._metrics is not None:
-            work = self._metrics.answered(type_of(operation), work)
-        return await work
+        return await self.tracing.answered(document, operation, work)
 
     async def opening(self, document: Document, operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
         """See ``Operations``."""
-        if self._tracing is not None:
-            work = self._tracing.opened(document, operation, work)
-        if self._metrics is not None:
-            work = self._metrics.opened(work)
-        return await work
+        return await self.tracing.opened(document, operation, work)
 
     async def answering(self, document: Document, operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
         """See ``Operations``."""
-        found = await (work if self._tracing is None else self._tracing.told(document, operation, work))
-        if self._metrics is not None:
-            for result in results_in(found):
-                self._metrics.failed(result.errors or ())
+        return await self.tracing.told(document, operation, work)
+
+
+class Counted(Operations):
+    """Operations that are counted. On the way of all that is asked: hence so plain."""
+
+    metrics: OperationMetrics
+
+    async def answer(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode | None,
+        name: str | None,
+        variables: Variables,
+        context: Context,
+        extensions: Any = None,
+    ) -> ExecutionResult:
+        """See ``Operations``."""
+        metrics, began, outcome = self.metrics, perf_counter(), "cancelled"
+        metrics.running += 1
+        try:
+            result = await super().answer(document, operation, name, variables, context, extensions)
+            outcome = metrics.outcome(result)
+            return result
+        finally:
+            metrics.running -= 1
+            metrics.over(type_of(operation), outcome, began)
+
+    async def opening(self, document: Document, operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
+        """See ``Operations``."""
+        return await self.metrics.opened(super().opening(document, operation, work))
+
+    async def answering(self, document: Document, operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
+        """See ``Operations``."""
+        found = await super().answering(document, operation, work)
+        for result in results_in(found):
+            self.metrics.failed(result.errors or ())
         return found
+
+
+class CountedAndTraced(Counted, Traced):
+    """Both: the span is within what is counted."""
+
+
+def operations_of(
+    schema: strawberry.Schema, executor: str, metrics: OperationMetrics | None, tracing: "Tracing | None"
+) -> Operations:
+    """The operations of a schema, measured as far as they are to be."""
+    if metrics is not None and tracing is not None:
+        both = CountedAndTraced(schema, executor)
+        both.metrics, both.tracing = metrics, tracing
+        return both
+    if metrics is not None:
+        counted = Counted(schema, executor)
+        counted.metrics = metrics
+        return counted
+    if tracing is not None:
+        traced = Traced(schema, executor)
+        traced.tracing = tracing
+        return traced
+    return Operations(schema, executor)

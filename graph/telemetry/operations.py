@@ -21,38 +21,17 @@ class OperationMetrics:
     """Of all operations of a process. An operation is ``refused`` where nothing of it ran."""
 
     def __init__(self) -> None:
-        self._running = 0
-        self._answered = Tally(
-            "groundswell_operations",
-            "Operations that were answered, subscriptions that were opened.",
-            ("type", "transport", "outcome"),
-        )
-        self._seconds = Histogram(
-            "groundswell_operation_duration_seconds",
-            "How long answering took; of a subscription, opening it.",
-            ("type",),
-            _SECONDS,
-        )
+        self.running = 0
+        self._seconds = Histogram(("type", "transport", "outcome"), _SECONDS)
         self._errors = Tally("groundswell_operation_errors", "Errors in answers, by code.", ("code",), _MOST_CODES)
 
-    async def answered(self, type_: str, work: Awaitable[ExecutionResult]) -> ExecutionResult:
-        """Answers an operation and counts it."""
-        began = perf_counter()
-        outcome = "cancelled"
-        self._running += 1
-        try:
-            result = await work
-            outcome = self._outcome(result) if result.errors else "ok"
-        finally:
-            self._running -= 1
-            self._answered.add((type_, transport(), outcome))
-            self._seconds.observe((type_,), perf_counter() - began)
-        return result
+    def over(self, type_: str, outcome: str, began: float) -> None:
+        """Counts an operation that is over. ``began``: by perf_counter."""
+        self._seconds.observe((type_, transport(), outcome), perf_counter() - began)
 
     async def opened(self, work: Awaitable[T]) -> T:
         """Opens a subscription and counts it."""
-        began = perf_counter()
-        outcome = "cancelled"
+        began, outcome = perf_counter(), "cancelled"
         try:
             source = await work
             outcome = "ok"
@@ -61,8 +40,7 @@ class OperationMetrics:
             self.failed(getattr(error, "errors", None) or [error])
             raise
         finally:
-            self._answered.add(("subscription", transport(), outcome))
-            self._seconds.observe(("subscription",), perf_counter() - began)
+            self.over("subscription", outcome, began)
         return source
 
     def failed(self, errors: Sequence[Any]) -> None:
@@ -70,18 +48,25 @@ class OperationMetrics:
         for error in errors:
             self._errors.add((code_of(error),))
 
-    def _outcome(self, result: ExecutionResult) -> str:
-        errors = result.errors or []
+    def outcome(self, result: ExecutionResult) -> str:
+        """What came of an operation that was answered. Counts its errors."""
+        errors = result.errors
+        if not errors:
+            return "ok"
         self.failed(errors)
         return "refused" if is_refusal(result.data, errors) else "errors"
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, in a fixed order."""
-        yield self._answered.family()
-        yield self._seconds.family()
+        yield self._seconds.counts(
+            "groundswell_operations", "Operations that were answered, subscriptions that were opened."
+        )
+        yield self._seconds.family(
+            "groundswell_operation_duration_seconds", "How long answering took; of a subscription, opening it.", 1
+        )
         yield self._errors.family()
         yield GaugeMetricFamily(
-            "groundswell_operations_running", "Queries and mutations that are being answered.", self._running
+            "groundswell_operations_running", "Queries and mutations that are being answered.", self.running
         )
 
 

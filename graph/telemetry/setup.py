@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import strawberry
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from db.engine import Database
 from db.observing import Observer
@@ -13,7 +13,7 @@ from graph.operations import Operations
 from graph.settings import Settings
 from graph.telemetry.live import LiveMetrics
 from graph.telemetry.metrics import Metrics
-from graph.telemetry.operating import MeasuredOperations
+from graph.telemetry.operating import operations_of
 from graph.telemetry.requests import Routes
 from jobs.worker import Worker
 
@@ -40,10 +40,7 @@ class Telemetry:
 
     def operations(self, schema: strawberry.Schema, executor: str) -> Operations:
         """The operations of a schema, measured."""
-        if self.metrics is None and self.tracing is None:
-            return Operations(schema, executor)
-        counts = None if self.metrics is None else self.metrics.operations
-        return MeasuredOperations(schema, executor, counts, self.tracing)
+        return operations_of(schema, executor, None if self.metrics is None else self.metrics.operations, self.tracing)
 
     def look_at(self, live: LiveMetrics) -> None:
         """Looks at the live stream whenever somebody asks."""
@@ -62,7 +59,7 @@ class Telemetry:
             from graph.telemetry.arriving import Arrivals
 
             app = Arrivals(self.tracing, app, known)
-        return app if self.metrics is None else _counted(self.metrics, app, known)
+        return app if self.metrics is None else self.metrics.requests.around(app, known)
 
     async def close(self) -> None:
         """Sends what is left to be sent."""
@@ -95,16 +92,6 @@ class Observers:
         """See ``db.observing``."""
         for one in self._observers:
             one.batch(fetch, keys)
-
-
-def _counted(metrics: Metrics, app: ASGIApp, routes: Routes) -> ASGIApp:
-    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await metrics.requests.answer(app, routes, scope, receive, send)
-        else:
-            await app(scope, receive, send)
-
-    return counted
 
 
 def _tracing(settings: Settings, database: Database) -> "Tracing":

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.core import Metric
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from db.engine import Database
 from graph.operations import Operations
 from graph.telemetry.accumulators import Histogram, Tally
+from graph.telemetry.statements import StatementMetrics
 from tests.api import Api, build, token
 from tests.facts import create_campaign
 from tests.metrics import samples, scraped
@@ -120,23 +123,32 @@ async def test_what_is_documented_is_what_there_is(api: Api) -> None:
     assert {re.sub("_(bucket|sum|count)$", "", name) for name in used} <= there
 
 
-def shown(kept: Tally | Histogram) -> dict[Any, float]:
-    return {(sample.name, *sample.labels.values()): sample.value for sample in kept.family().samples}
+def shown(family: Metric) -> dict[Any, float]:
+    return {(sample.name, *sample.labels.values()): sample.value for sample in family.samples}
 
 
 def test_a_tally_stays_bounded() -> None:
     tally = Tally("x", "X.", ("a", "b"), most=2)
     for label in ("one", "two", "three", "four", "one"):
         tally.add((label, "b"), 2)
-    assert shown(tally) == {("x_total", "one", "b"): 4, ("x_total", "two", "b"): 2, ("x_total", "other", "other"): 4}
+    assert shown(tally.family()) == {
+        ("x_total", "one", "b"): 4,
+        ("x_total", "two", "b"): 2,
+        ("x_total", "other", "other"): 4,
+    }
 
 
 def test_a_histogram_counts_up_to_and_with_its_bounds() -> None:
-    histogram = Histogram("x", "X.", ("a",), (0.5, 1.0), most=1)
+    histogram = Histogram(("a", "b"), (0.5, 1.0), most=2)
     for value in (0.25, 0.5, 0.75, 2.0):
-        histogram.observe(("one",), value)
-    histogram.observe(("two",), 1.0)
-    assert shown(histogram) == {
+        histogram.observe(("one", "x" if value < 1 else "y"), value)
+    histogram.observe(("two", "z"), 1.0)
+    assert shown(histogram.counts("x", "X.")) == {
+        ("x_total", "one", "x"): 3,
+        ("x_total", "one", "y"): 1,
+        ("x_total", "other", "other"): 1,
+    }
+    assert shown(histogram.family("x", "X.", 1)) == {
         ("x_bucket", "one", "0.5"): 2,
         ("x_bucket", "one", "1.0"): 3,
         ("x_bucket", "one", "+Inf"): 4,
@@ -147,4 +159,24 @@ def test_a_histogram_counts_up_to_and_with_its_bounds() -> None:
         ("x_bucket", "other", "+Inf"): 1,
         ("x_count", "other"): 1,
         ("x_sum", "other"): 1.0,
+    }
+
+
+async def test_statements_and_loaders_stay_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graph.telemetry.statements._MOST", 2)
+    monkeypatch.setattr("graph.telemetry.statements._MOST_TEXTS", 1)
+    metrics = StatementMetrics(database)
+    for name in ("one", "two", "three", "four", "one"):
+        metrics.statement(name, f"SELECT '{name}'", 0.5, 3, None)
+        metrics.batch(type(name, (), {"__module__": "db.queries.x"}), 7)
+    found = {family.name: shown(family) for family in metrics.collect()}
+    assert found["groundswell_statements"] == {
+        ("groundswell_statements_total", "one"): 2,
+        ("groundswell_statements_total", "two"): 1,
+        ("groundswell_statements_total", "other"): 2,
+    }
+    assert found["groundswell_loader_keys"] == {
+        ("groundswell_loader_keys_total", "x.one"): 14,
+        ("groundswell_loader_keys_total", "x.two"): 7,
+        ("groundswell_loader_keys_total", "other"): 14,
     }
