@@ -112,6 +112,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits)
     door = Door(view, streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
+    telemetry.read(ingest.lines)
     plain = [*tracking_routes(tracking), *_beside(settings, database, links, telemetry), Route(EVENTS, ingest)]
     routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
     app = Application(door, Explorer(settings, database, ENDPOINT), routes=routes, lifespan=lifespan)

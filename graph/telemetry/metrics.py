@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from db.engine import Database
+from graph.telemetry.accumulators import counter
 from graph.telemetry.live import LiveMetrics
 from graph.telemetry.operations import OperationMetrics
 from graph.telemetry.requests import RequestMetrics
@@ -24,6 +25,8 @@ class Metrics(Collector):
         self.statements = StatementMetrics(database)
         self.live: LiveMetrics | None = None
         """Set once there is a live stream."""
+        self.lines: Mapping[str, int] = {}
+        """Lines of events that were sent by HTTP, by what became of them."""
         self.jobs: Mapping[tuple[str, str], int] = {}
         """How jobs have ended in this process, by kind and outcome."""
         registry = CollectorRegistry(auto_describe=False)
@@ -43,15 +46,16 @@ class Metrics(Collector):
         for part in (self.requests, self.operations, self.statements, self.live):
             if part is not None:
                 yield from part.collect()
-        yield self._jobs()
-        yield from self._registry.collect()
-
-    def _jobs(self) -> Metric:
-        family = CounterMetricFamily(
+        yield counter(
+            "groundswell_ingest_lines",
+            "Lines of events that were answered, by what became of them.",
+            ("status",),
+            (((status,), count) for status, count in self.lines.items()),
+        )
+        yield counter(
             "groundswell_jobs_ended",
             "Jobs that this process has worked on; again: it gave them back.",
-            labels=("kind", "outcome"),
+            ("kind", "outcome"),
+            self.jobs.items(),
         )
-        for labels, count in sorted(self.jobs.items()):
-            family.add_metric(labels, count)
-        return family
+        yield from self._registry.collect()

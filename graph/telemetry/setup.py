@@ -1,5 +1,6 @@
 """What an application measures, as its settings say."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import strawberry
@@ -46,6 +47,11 @@ class Telemetry:
         """Looks at the live stream whenever somebody asks."""
         if self.metrics is not None:
             self.metrics.live = live
+
+    def read(self, lines: Mapping[str, int]) -> None:
+        """Looks at what became of lines of events whenever somebody asks."""
+        if self.metrics is not None:
+            self.metrics.lines = lines
 
     def follow(self, worker: Worker) -> None:
         """Counts what a worker of this process does."""

@@ -15,6 +15,7 @@ from graph.telemetry.accumulators import Histogram, Tally
 from graph.telemetry.statements import StatementMetrics
 from tests.api import Api, build, token
 from tests.facts import create_campaign
+from tests.ingest import create_spring, event, sent
 from tests.metrics import samples, scraped
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "observability.md"
@@ -179,4 +180,16 @@ async def test_statements_and_loaders_stay_bounded(database: Database, monkeypat
         ("groundswell_loader_keys_total", "x.one"): 14,
         ("groundswell_loader_keys_total", "x.two"): 7,
         ("groundswell_loader_keys_total", "other"): 14,
+    }
+
+
+async def test_lines_of_events_by_what_became_of_them(api: Api, database: Database, workspace: int) -> None:
+    async with database.write(workspace) as transaction:
+        await create_spring(transaction)
+    await sent(api, event("a"), event("a"), {"nothing": 1})
+    assert await samples(api, "ingest") == {
+        "ingest_lines_total{accepted}": 1,
+        "ingest_lines_total{duplicates}": 1,
+        "ingest_lines_total{rejected}": 1,
+        "ingest_lines_total{retry}": 0,
     }
