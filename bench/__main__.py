@@ -1,4 +1,4 @@
-"""``python -m bench [channels | crashes | crowd | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | restarts | soak | threads]``: everything without an argument."""
+"""``python -m bench [channels | crashes | crowd | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | restarts | soak | telemetry | threads]``: everything without an argument."""
 
 import sys
 
@@ -17,6 +17,7 @@ from bench import (
     metrics,
     restarts,
     soak,
+    telemetry,
     threads,
 )
 from bench.peers import command as peers
@@ -37,6 +38,7 @@ BENCHES = {
     "peers": peers.main,
     "restarts": restarts.main,
     "soak": soak.main,
+    "telemetry": telemetry.main,
     "threads": threads.main,
 }
 

@@ -16,7 +16,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from db import tenancy
-from db.pool import Lease
+from db.observing import Observer, observed, observed_result, observed_wait
+from db.pool import Lease, Standing
 from db.statements import BadText, Prepared, Rows
 
 STATEMENTS = 200
@@ -57,8 +58,14 @@ class Transaction(OfWorkspace):
     """A running transaction of one workspace. It has no commit: leaving ``write()`` normally is the commit."""
 
     def __init__(
-        self, lease: Lease, workspace_id: int | None, client_id: int | None, watchers: Sequence[Watcher]
+        self,
+        lease: Lease,
+        workspace_id: int | None,
+        client_id: int | None,
+        watchers: Sequence[Watcher],
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer
         self._lease = lease
         self._driver = lease.driver
         self._watchers = watchers
@@ -94,12 +101,17 @@ class Transaction(OfWorkspace):
         arguments = statement.arguments({"workspace": self.workspace_id, **values})
         for watcher in self._watchers:
             watcher(statement.sql, arguments)
-        rows = await self._driver.fetch(statement.sql, *arguments, record_class=statement.row_class)
-        return Rows(rows, statement.columns)
+        fetching = self._driver.fetch(statement.sql, *arguments, record_class=statement.row_class)
+        if self._observer is not None:
+            fetching = observed(self._observer, statement.name, statement.sql, fetching)
+        return Rows(await fetching, statement.columns)
 
     async def _execute(self, statement: Executable, values: Values | None) -> CursorResult[Any]:
         try:
-            return await self._lease.connection.execute(statement, values)
+            executing = self._lease.connection.execute(statement, values)
+            if self._observer is not None:
+                return await observed_result(self._observer, statement, executing)
+            return await executing
         except DBAPIError as error:
             if isinstance(getattr(error.orig, "__cause__", None), asyncpg.CharacterNotInRepertoireError):
                 raise BadText from None
@@ -140,6 +152,11 @@ class Reads(OfWorkspace):
         async with self._turn:
             return await (self._transaction or await self._begun()).row(statement, values)
 
+    @property
+    def observer(self) -> Observer | None:
+        """Who is told of what the database is asked for."""
+        return self._database.observer
+
     async def close(self) -> None:
         """Ends the snapshot and gives the connection back, even if who waits for it is cancelled. Never fails."""
         await asyncio.shield(self._close())
@@ -167,9 +184,13 @@ class Database:
 
     def __init__(self, url: str, *, size: int = 10, overflow: int = 10, timeout: float = 10) -> None:
         self._attempts = size + overflow + 1
+        self.limit = size + overflow
+        """Connections that there can be."""
         self.on_announcement: Callable[[], None] | None = None
         """Called after each commit that left something in the outbox."""
         self._watchers: list[Watcher] = []
+        self.observer: Observer | None = None
+        """Who is told how long statements and connections take. Set it before the first use."""
         self.engine: AsyncEngine = create_async_engine(
             url,
             isolation_level="AUTOCOMMIT",
@@ -185,6 +206,17 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "before_cursor_execute", self._note)
+
+    def whereabouts(self) -> dict[str, str | int]:
+        """Where the database is, by OpenTelemetry's names."""
+        url = self.engine.url
+        found = {"db.namespace": url.database, "server.address": url.host, "server.port": url.port}
+        return {name: value for name, value in found.items() if value is not None}
+
+    @property
+    def pool(self) -> Standing:
+        """How the pool stands just now."""
+        return Standing.of(self.engine)
 
     @contextmanager
     def watched(self, watcher: Watcher) -> Iterator[None]:
@@ -223,26 +255,26 @@ class Database:
         everywhere = workspace_id is None
         binding = tenancy.act_everywhere() if everywhere else tenancy.act_in(workspace_id or 0, client_id)
         lease = await self._begin(f"{begin}; {binding}")
-        transaction = Transaction(lease, workspace_id, client_id, self._watchers)
+        transaction = Transaction(lease, workspace_id, client_id, self._watchers, self.observer)
         try:
             yield transaction
         except BaseException:
-            await asyncio.shield(_end(lease, "ROLLBACK"))
+            await asyncio.shield(_end(lease, "ROLLBACK", self.observer))
             raise
         else:
             await asyncio.shield(self._commit(lease, announces=transaction.announces))
 
     async def _commit(self, lease: Lease, *, announces: bool) -> None:
-        await _end(lease, "COMMIT")
+        await _end(lease, "COMMIT", self.observer)
         if announces and self.on_announcement is not None:
             self.on_announcement()
 
     async def _begin(self, sql: str) -> Lease:
         # The BEGIN doubles as the liveness check that pool_pre_ping would pay a round trip for.
         for attempt in range(self._attempts):
-            lease = await Lease.of(self.engine)
+            lease = await self._lease()
             try:
-                await lease.driver.execute(sql)
+                await _told(lease, sql, "BEGIN", self.observer)
             except BaseException as error:
                 await asyncio.shield(lease.throw_away())
                 if isinstance(error, _GONE) and attempt + 1 < self._attempts:
@@ -250,6 +282,11 @@ class Database:
                 raise
             return lease
         raise AssertionError("unreachable")
+
+    async def _lease(self) -> Lease:
+        if self.observer is None:
+            return await Lease.of(self.engine)
+        return await observed_wait(self.observer, Lease.of(self.engine))
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -266,6 +303,11 @@ _PASSING = (
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
 )
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether an error says that something was waited for in vain."""
+    return isinstance(error, TimeoutError | PoolTimeoutError)
 
 
 def is_unavailable(error: BaseException | None) -> bool:
@@ -292,12 +334,18 @@ def _is_caused_by(error: BaseException | None, kinds: tuple[type[BaseException],
     return False
 
 
-async def _end(lease: Lease, sql: str) -> None:
+async def _told(lease: Lease, sql: str, shown: str, observer: Observer | None) -> None:
+    """Runs a statement that answers nothing. What is observed of it is ``shown``: its text may name a workspace."""
+    telling = lease.driver.execute(sql)
+    await (telling if observer is None else observed(observer, shown.lower(), shown, telling))
+
+
+async def _end(lease: Lease, sql: str, observer: Observer | None) -> None:
     if not lease.is_valid:
         await lease.give_back()  # PostgreSQL has rolled back
         return
     try:
-        await lease.driver.execute(sql)
+        await _told(lease, sql, sql, observer)
     except BaseException:
         # Whether it was committed may be unknown; a connection in an unknown state is never used again.
         await lease.throw_away()

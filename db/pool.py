@@ -4,11 +4,26 @@ A read runs on the driver itself. For such a use, an AsyncConnection and the gre
 as much as a statement does, so it is only there where a statement needs it.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
+
+
+class Standing(NamedTuple):
+    """How many connections a pool has: that may stay open, that are open, and of them those that are in use."""
+
+    size: int
+    open: int
+    used: int
+
+    @classmethod
+    def of(cls, engine: AsyncEngine) -> "Standing":
+        """Of an engine's pool just now."""
+        pool: Any = engine.pool
+        used: int = pool.checkedout()
+        return cls(pool.size(), used + pool.checkedin(), used)
 
 
 class Lease:

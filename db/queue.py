@@ -103,6 +103,14 @@ async def worker(url: str, name: str, lost: Callable[[], None]) -> AsyncIterator
         yield PgQueuer(driver, channel=SETTINGS.channel, queries=_queries(cast(Driver, driver)))
 
 
+async def depths(transaction: Transaction) -> list[tuple[str, str, int]]:
+    """How many jobs are in the queue, by kind and status: ``queued``, ``picked`` and what else there is."""
+    counted = (
+        f"SELECT entrypoint, status::text, count(*) FROM {SETTINGS.qualified.queue_table} GROUP BY 1, 2 ORDER BY 1, 2"  # noqa: S608
+    )
+    return [(row[0], row[1], row[2]) for row in await transaction.rows(text(counted))]
+
+
 async def sweep(database: Database, older_than: datetime) -> None:
     """Removes what the queue has written down of jobs that ended before."""
     async with database.everywhere() as transaction:

@@ -82,7 +82,9 @@ def refuse_null_character(*texts: str) -> None:
 class Prepared:
     """A statement, compiled. Its parameters are named, ``workspace`` among them where it is of one."""
 
-    def __init__(self, statement: Executable) -> None:
+    def __init__(self, statement: Executable, name: str | None = None) -> None:
+        self.name = name
+        """Of the function that built it."""
         compiled: Any = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
         self.sql: str = compiled.string
         self.columns: tuple[str, ...] = tuple(column.keyname for column in compiled._result_columns)  # noqa: SLF001
@@ -125,9 +127,11 @@ def prepared(build: Callable[P, Executable]) -> Callable[P, Prepared]:
     The function's arguments are hashable and say what the statement looks like, not what it is asked with.
     """
 
+    name = f"{build.__module__.removeprefix('db.queries.')}.{build.__name__}"
+
     @lru_cache(_MOST)
     def compiled(*args: P.args, **kwargs: P.kwargs) -> Prepared:
-        return Prepared(build(*args, **kwargs))
+        return Prepared(build(*args, **kwargs), name)
 
     return cast(Callable[P, Prepared], compiled)
 

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.engine import Database
 from graph.access import Authenticator
@@ -21,7 +21,7 @@ from graph.live.connections import Connections
 from graph.live.hub import Live
 from graph.live.streams import Streams
 from graph.live.tailer import Tailer
-from graph.operations import Operations
+from graph.operations import Rules
 from graph.readiness import Readiness
 from graph.routes import files, health, metrics, uploads
 from graph.routes.mail_webhooks import endpoint as mail_webhooks
@@ -29,6 +29,8 @@ from graph.routes.tracking import Tracking
 from graph.routes.tracking import routes as tracking_routes
 from graph.schema import schema
 from graph.settings import Settings
+from graph.telemetry.live import LiveMetrics
+from graph.telemetry.setup import Telemetry
 from graph.transport.door import Door
 from graph.transport.http import DOCUMENT_ID, GraphQLView
 from graph.transport.perimeter import Perimeter, own_names
@@ -48,18 +50,18 @@ class Application(Starlette):
     def __init__(self, door: Door, explorer: Explorer, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
         self._door, self._explorer = door, explorer
-        self._inside = self._perimeter(settings)
-
-    def _perimeter(self, settings: Settings) -> Perimeter:
         names = own_names(settings.public_url) if settings.development else None
         is_secure = (settings.public_url or "").startswith("https://")
-        return Perimeter(self._answer, ENDPOINT, settings.manners().allowed_origins, names, is_secure=is_secure)
+        self.outermost: ASGIApp = Perimeter(
+            self._found, ENDPOINT, settings.manners().allowed_origins, names, is_secure=is_secure
+        )
+        """What answers, and whatever was put around it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server."""
-        await self._inside(scope, receive, send)
+        await self.outermost(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _found(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if path == ENDPOINT:
             scope["app"] = self
@@ -82,8 +84,8 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     )
     authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
-    stored = stored_documents(settings.http, schema._schema)  # noqa: SLF001 - graphql-core's schema has no public name
-    operations = Operations(schema, settings.executor, stored, settings.perimeter.introspection)
+    telemetry = Telemetry.of(settings, database)
+    operations = telemetry.operations(schema, _rules(settings))
     objects = objects_of(settings)
     address, public = settings.address(settings.port), settings.object_store_public_url
     storage = Storage(database, objects)
@@ -98,6 +100,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     tracking = Tracking(database, settings.data_dir / "tracking")
     readiness = Readiness(database_url, {"tailer": lambda: tailer.seen_at, "sequencer": lambda: sequencer.seen_at})
     database.on_announcement = sequencer.nudge
+    telemetry.look_at(LiveMetrics(live, streams, connections, sequencer))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -107,6 +110,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
             # Made only now: before, nobody knows which port the links of mails lead to.
             worker = worker_of(settings, database, database_url, objects, links.address)
             readiness.worker = lambda: worker.seen_at
+            telemetry.follow(worker)
             works.append(worker.run())
         tasks = [asyncio.create_task(work) for work in works]
         try:
@@ -120,14 +124,18 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
             await tracking.close()
             await readiness.close()
             await database.close()
+            await telemetry.close()
 
     view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits, settings.http)
     door = Door(view, streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
-    plain = [*tracking_routes(tracking), *_beside(settings, database, links, readiness), Route(EVENTS, ingest)]
+    telemetry.read(ingest.lines)
+    beside = _beside(settings, database, links, readiness, telemetry)
+    plain = [*tracking_routes(tracking), *beside, Route(EVENTS, ingest)]
     routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
     app = Application(door, Explorer(settings, database, ENDPOINT), settings, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
+    app.outermost = telemetry.around(app.outermost, ENDPOINT, routes)
     app.state.objects = objects
     app.state.clients, app.state.links, app.state.readiness = authenticator.clients, links, readiness
     app.state.streams, app.state.tailer, app.state.sequencer = streams, tailer, sequencer
@@ -144,13 +152,24 @@ def _authenticator(settings: Settings, database: Database) -> Authenticator:
     )
 
 
-def _beside(settings: Settings, database: Database, links: Links, readiness: Readiness) -> list[Route]:
+def _rules(settings: Settings) -> Rules:
+    """How operations are answered. Raises SettingsError."""
+    return Rules(
+        executor=settings.executor,
+        stored=stored_documents(settings.http, schema._schema),  # noqa: SLF001 - graphql-core's schema has no public name
+        introspection=settings.perimeter.introspection,
+    )
+
+
+def _beside(
+    settings: Settings, database: Database, links: Links, readiness: Readiness, telemetry: Telemetry
+) -> list[Route]:
     """The routes of plain HTTP beside GraphQL that need no credential."""
     found = [Route("/", _home), *health.routes(readiness), *files.routes(links)]
     found += uploads.routes(links, settings.upload_limits.quiet_seconds)
     found += mail_webhooks.routes(database, settings.mail.providers)
     found += explorer_routes()
-    return [*found, *metrics.routes(database)] if settings.metrics else found
+    return [*found, *(metrics.routes(database, telemetry.metrics) if telemetry.metrics else ())]
 
 
 async def _home(_request: object) -> RedirectResponse:

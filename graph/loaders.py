@@ -65,7 +65,7 @@ class Loaders:
         """For each key the row of ``fetch(reads, *arguments, keys)`` whose column ``by`` it is, or None."""
 
         async def batch(keys: list[Any]) -> list[Any]:
-            rows = {getattr(row, by): row for row in await fetch(self._reads(), *arguments, keys)}
+            rows = {getattr(row, by): row for row in await fetch(self._reading(fetch, keys), *arguments, keys)}
             return [rows.get(key) for key in keys]
 
         return self._loader((fetch, arguments), batch).load(tuple(keys))
@@ -74,7 +74,7 @@ class Loaders:
         """For each key what ``fetch(reads, *arguments, keys)`` answers at its place, which may be an error."""
 
         async def batch(keys: list[Any]) -> list[Any]:
-            return list(await fetch(self._reads(), *arguments, keys))
+            return list(await fetch(self._reading(fetch, keys), *arguments, keys))
 
         return self._loader((fetch, arguments), batch).load(tuple(keys))
 
@@ -92,6 +92,12 @@ class Loaders:
         if found is None:
             found = self._levels[name] = Level(batch)
         return found
+
+    def _reading(self, fetch: Fetch, keys: list[Any]) -> Reads:
+        reads = self._reads()
+        if reads.observer is not None:
+            reads.observer.batch(fetch, len(keys))
+        return reads
 
     def _loader(self, name: Hashable, batch: Batch) -> Loader:
         loader = self._loaders.get(name)

@@ -2,10 +2,21 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 
 from graph.redaction import redacted
+
+
+def trace_ids(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Adds in which trace and span something is said, where traces are made at all. Nothing is imported for that."""
+    tracing: Any = sys.modules.get("opentelemetry.trace")
+    if tracing is not None:
+        context = tracing.get_current_span().get_span_context()
+        if context.is_valid:
+            event["trace_id"], event["span_id"] = f"{context.trace_id:032x}", f"{context.span_id:016x}"
+    return event
 
 
 def configure_logging(level: str) -> None:
@@ -17,6 +28,7 @@ def configure_logging(level: str) -> None:
     )
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        trace_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

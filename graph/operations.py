@@ -1,7 +1,8 @@
 """Operations: checked, and answered by the executor."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import strawberry
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
@@ -21,24 +22,30 @@ _MOST_ERRORS = 50
 """Of the variables of an operation that are told."""
 
 Variables = Mapping[str, Any] | None
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the operations of a schema are answered."""
+
+    executor: str = "breadth-first"
+    """A name of EXECUTORS."""
+    stored: StoredDocuments = field(default_factory=StoredDocuments)
+    """Finds the texts of documents that clients name."""
+    introspection: str = "off"
+    """Whom the schema is told: ``on``, ``token`` or ``off``."""
 
 
 class Operations:
     """Answers the operations of a schema."""
 
-    def __init__(
-        self,
-        schema: strawberry.Schema,
-        executor: str,
-        stored: StoredDocuments | None = None,
-        introspection: str = "off",
-    ) -> None:
+    def __init__(self, schema: strawberry.Schema, rules: Rules) -> None:
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
         self._documents = Documents(self.schema)
-        self.stored = stored or StoredDocuments()
-        """Finds the texts of documents that clients name."""
-        self._introspection = Introspection(introspection)
-        self._executor: Callable[..., Executor[Any]] = EXECUTORS[executor]
+        self.stored = rules.stored
+        self._introspection = Introspection(rules.introspection)
+        self._executor: Callable[..., Executor[Any]] = EXECUTORS[rules.executor]
 
     def document(self, text: str) -> Document:
         """The document of a text."""
@@ -131,3 +138,11 @@ class Operations:
         if result.errors:
             result.errors = [shown(error, name) for error in result.errors]
         return result
+
+    async def opening(self, _document: Document, _operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
+        """Opens a subscription: for whoever measures."""
+        return await work
+
+    async def answering(self, _document: Document, _operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
+        """Answers events of a subscription: for whoever measures."""
+        return await work

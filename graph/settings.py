@@ -25,6 +25,7 @@ from graph.http_settings import HttpSettings
 from graph.mail_settings import MailSettings
 from graph.perimeter_settings import PerimeterSettings
 from graph.restart_settings import RestartSettings
+from graph.tracing_settings import TracingSettings
 from jobs.mailings.options import MailOptions
 
 LONGEST_LINK = 7 * 24 * 60 * 60
@@ -148,6 +149,8 @@ class Settings:
     INGEST_LINE_BYTES, INGEST_LINES. INGEST_CONCURRENCY: requests at once in one process. INGEST_BODY_SECONDS: for a body to come."""
     metrics: bool
     """METRICS: on, or off where /metrics is not to be answered. It needs no token, and holds sums over all workspaces only."""
+    tracing: TracingSettings
+    """OTEL_...: what is traced, and where spans go."""
     executor: str
     """EXECUTOR: what answers operations: breadth-first, or stock, which is graphql-core's own and slow."""
     log_level: str
@@ -198,6 +201,7 @@ class Settings:
             jobs_heartbeat=timedelta(seconds=whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
             export_part_rows=whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),
             ingest_limits=_ingest_limits(environ),
+            tracing=TracingSettings.from_env(environ),
             metrics=one_of(environ, "METRICS", "on", ("on", "off")) == "on",
             executor=one_of(environ, "EXECUTOR", "breadth-first", ("breadth-first", "stock")),
             log_level=one_of(environ, "LOG_LEVEL", "info", ("debug", "info", "warning", "error")),

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -66,6 +67,8 @@ class Worker:
         self._options = options or Options()
         self._clock = clock
         self._sender = sender
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """How jobs have ended in this process: by kind, and as ``done``, ``again`` or ``failed``."""
         self._stopping = asyncio.Event()
         self._halt: Callable[[], None] = lambda: None
         self._is_taking = False
@@ -143,18 +146,31 @@ class Worker:
         @queuer.entrypoint(ENTRYPOINT)
         async def _export(job: Job) -> None:
             given = orjson.loads(job.payload or b"{}")
-            with _given_back():
+            with self._given_back(ENTRYPOINT):
                 await export(self._database, self._objects, given["workspace"], given["export"], halted, self._options)
 
         @queuer.entrypoint(recounts.ENTRYPOINT)
         async def _recount(job: Job) -> None:
             given = orjson.loads(job.payload or b"{}")
-            with _given_back():
+            with self._given_back(recounts.ENTRYPOINT):
                 await recounts.recount_nightly(self._database, given["workspace"], given["recount"], halted)
 
         @queuer.schedule("tidy", _EVERY_NIGHT)
         async def _tidy(_schedule: Schedule) -> None:
             await tidy(self._database, datetime.now(UTC) - KEEP)
+
+    @contextmanager
+    def _given_back(self, kind: str) -> Iterator[None]:
+        """A job that is to be worked on again goes back into the queue."""
+        outcome = "failed"
+        try:
+            yield
+            outcome = "done"
+        except Again as again:
+            outcome = "again"
+            raise RetryRequested(again.delay, str(again)) from None
+        finally:
+            self.outcomes[kind, outcome] += 1
 
     async def _look(self, halted: asyncio.Event, halt: Callable[[], None]) -> None:
         """Puts jobs in that are due, or not finished, and that the queue does not know, now and again; halts once it is told."""
@@ -182,15 +198,6 @@ async def _now_and_again(work: Callable[[], Awaitable[object]], halted: asyncio.
         with suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_EVERY):
                 await halted.wait()
-
-
-@contextmanager
-def _given_back() -> Iterator[None]:
-    """A job that is to be worked on again goes back into the queue."""
-    try:
-        yield
-    except Again as again:
-        raise RetryRequested(again.delay, str(again)) from None
 
 
 async def put_back(database: Database) -> None:

@@ -1,6 +1,7 @@
 """POST /ingest/events: who asks, whether there is room, and what came of it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -35,6 +36,8 @@ class IngestEvents:
     def __init__(self, database: Database, authenticator: Authenticator, limits: IngestLimits) -> None:
         self._database, self._authenticator, self._limits = database, authenticator, limits
         self._running = 0
+        self.lines: Counter[str] = Counter()
+        """Lines that were answered, by what became of them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request. Who has left gets no answer; what was not committed by then is not recorded."""
@@ -101,6 +104,7 @@ class IngestEvents:
                 except Exception as error:
                     failure = error
             report.add(_to_be_sent_again(lines))
+        self.lines.update(report.counts())
         return _answered(report, failure)
 
 

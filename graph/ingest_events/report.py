@@ -34,9 +34,13 @@ class Report:
             told = _told(result, briefly=len(self._written) > ROOM)
             self._written += orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
 
+    def counts(self) -> dict[str, int]:
+        """How many lines there were of each status."""
+        return {name: self._counts[status] for status, name in _COUNTS.items()}
+
     def closed(self, **more: Any) -> bytes:
         """All of it, and the counts. ``lines``: how many were answered; blank ones are not."""
-        counts = {name: self._counts[status] for status, name in _COUNTS.items()}
+        counts = self.counts()
         last = {"lines": sum(counts.values()), **counts, **more}
         self._written += orjson.dumps(last, option=orjson.OPT_APPEND_NEWLINE)
         return bytes(self._written)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graph.access import Viewer
+from graph.arrivals import transport
 from graph.errors import limit_reached
 
 
@@ -39,6 +40,8 @@ class Connections:
         self._per_client = per_client
         self._open: dict[End, Viewer] = {}
         self._counts: Counter[tuple[int, str]] = Counter()
+        self.by_transport: Counter[str] = Counter()
+        """How many are open, by ``graph.arrivals``."""
         self._stopping = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -49,9 +52,10 @@ class Connections:
         subject = (viewer.workspace_id, viewer.subject)
         if self._counts[subject] >= self._per_client:
             raise limit_reached(f"At most {self._per_client:,} connections at a time.")
-        timer = self._expiry(viewer, end)
+        timer, came_by = self._expiry(viewer, end), transport()
         self._open[end] = viewer
         self._counts[subject] += 1
+        self.by_transport[came_by] += 1
         self._empty.clear()
         if self._stopping:
             end(STOPPING)
@@ -61,6 +65,7 @@ class Connections:
             if timer is not None:
                 timer.cancel()
             del self._open[end]
+            self.by_transport[came_by] -= 1
             self._counts[subject] -= 1
             if not self._counts[subject]:
                 del self._counts[subject]

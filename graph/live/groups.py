@@ -55,6 +55,10 @@ class Group:
                 self._close()
                 self._task.cancel()
 
+    def fills(self) -> list[int]:
+        """How many messages wait in each of its mailboxes."""
+        return [len(mailbox) for mailbox in self._mailboxes]
+
     async def _run(self) -> None:
         try:
             if isinstance(self._source, Events):
@@ -129,6 +133,10 @@ class Groups:
             self._groups = {key: one for key, one in self._groups.items() if one.is_open}
             group = self._groups[identity] = make()
         return group
+
+    def fills(self) -> list[int]:
+        """How many messages wait in each mailbox."""
+        return [fill for group in self._groups.values() for fill in group.fills()]
 
     def __len__(self) -> int:
         """How many are open."""

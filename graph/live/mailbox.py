@@ -36,6 +36,10 @@ class Mailbox:
         self._last = begins_after
         """The cursor of the last message that was taken out, or of where the stream begins."""
 
+    def __len__(self) -> int:
+        """Messages that wait to be taken out."""
+        return len(self._messages)
+
     def put(self, message: Message) -> None:
         """Adds a message, or counts that it did not fit."""
         if self._missed or len(self._messages) >= self._limit:

@@ -85,11 +85,13 @@ class Answerer:
 
     async def results(self, events: Sequence[Any]) -> list[ExecutionResult]:
         """The answers to events, in order. All of them read one snapshot, taken after they came."""
-        return await patiently(partial(self._results, events))
+        one = self.operation
+        return await one.operations.answering(one.document, one.node, patiently(partial(self._results, events)))
 
     async def look(self, show: Show) -> tuple[Shown, ExecutionResult]:
         """A value as it is now, and the answer about it, both read from one snapshot."""
-        return await patiently(partial(self._look, show))
+        one = self.operation
+        return await one.operations.answering(one.document, one.node, patiently(partial(self._look, show)))
 
     async def _results(self, events: Sequence[Any]) -> list[ExecutionResult]:
         async with self._context() as context:

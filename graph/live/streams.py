@@ -1,6 +1,7 @@
 """Operations of connections that stay open: checked, and answered by one message or by a stream of them."""
 
 import inspect
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -68,6 +69,10 @@ class Streams:
     def __init__(self, database: Database, live: Live, links: Links, operations: Operations) -> None:
         self.live = live
         self.groups = Groups()
+        self.delivered = 0
+        """Messages of subscriptions that were given to their subscribers."""
+        self.ended: Counter[str] = Counter()
+        """Operations that were refused, or whose streams ended with an error, by code."""
         self._database = database
         self._links = links
         self._operations = operations
@@ -87,9 +92,12 @@ class Streams:
             with self._counted(viewer):
                 async with aclosing(self._subscribe(viewer, request, operation)) as messages:
                     async for message in messages:
+                        self.delivered += 1
                         yield message
-        except GraphQLError as error:
-            raise Refused([shown(error, request.operation_name)]) from None
+        except (GraphQLError, Refused) as error:
+            errors = error.errors if isinstance(error, Refused) else [shown(error, request.operation_name)]
+            self.ended.update(str((one.extensions or {}).get("code")) for one in errors)
+            raise Refused(errors) from None
 
     def is_subscription(self, request: Request) -> bool:
         """Whether a request asks for more than one answer. Raises Refused, and GraphQLError, where it may not run."""
@@ -138,7 +146,8 @@ class Streams:
         return Operation(self._operations, document, node, name, request.variables)
 
     async def _subscribe(self, viewer: Viewer, request: Request, operation: Operation) -> AsyncGenerator[Message]:
-        source = await patiently(partial(self._source, viewer, request, operation))
+        opening = patiently(partial(self._source, viewer, request, operation))
+        source = await self._operations.opening(operation.document, operation.node, opening)
         answerer = Answerer(self._database, self.live, self._links, viewer, operation)
         identity = (operation.identity(), viewer.workspace_id, viewer.restricted_to)
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from db.engine import is_unavailable
+from graph import arrivals
 from graph.access import Authenticator, Viewer
 from graph.errors import bad_input, forbidden, not_found, unauthenticated, unavailable
 from graph.live.connections import Connections
@@ -84,7 +85,8 @@ class Door:
             init_timeout=self._manners.init_timeout,
             ping_every=self._manners.ping_every,
         )
-        await socket.run()
+        with arrivals.by("websocket"):
+            await socket.run()
 
     async def _stream(self, request: HttpRequest, receive: Receive, send: Send) -> None:
         if not is_welcome(request.scope, self._manners.allowed_origins):
@@ -101,7 +103,8 @@ class Door:
         asked = await _asked(request, receive)
         is_sse = sse.MEDIA_TYPE in _accept(request.scope)
         answer = sse.answer_distinct if is_sse else multipart.answer
-        await answer(receive, send, self._streams, self._connections, viewer, asked, self._manners.ping_every)
+        with arrivals.by("sse" if is_sse else "multipart"):
+            await answer(receive, send, self._streams, self._connections, viewer, asked, self._manners.ping_every)
 
     async def _is_subscription(self, request: HttpRequest, receive: Receive) -> bool:
         """Whether a request asks for a stream. What is no request does not: it is said by JSON what is wrong with it."""
@@ -119,7 +122,8 @@ class Door:
             if reservation.is_taken:
                 await PlainTextResponse("The stream is open already.", 409)(request.scope, receive, send)
                 return
-            await self._reservations.take(token, receive, send, self._manners.ping_every)
+            with arrivals.by("sse"):
+                await self._reservations.take(token, receive, send, self._manners.ping_every)
             return
         if request.method == "DELETE":
             name = request.query_params.get("operationId")
@@ -135,7 +139,8 @@ class Door:
         if reservation.has(name):
             await PlainTextResponse("An operation of this id runs already.", 409)(request.scope, receive, send)
             return
-        reservation.start(name, asked)
+        with arrivals.by("sse"):
+            reservation.start(name, asked)
         await PlainTextResponse("", 202)(request.scope, receive, send)
 
     async def _viewer(self, request: HttpRequest) -> Viewer:

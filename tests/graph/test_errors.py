@@ -1,6 +1,7 @@
 """Faults of our own are masked, and one bad field does not drag others along."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ async def test_a_window_that_ends_before_it_starts(api: Api) -> None:
 
 
 async def test_waiting_for_a_loader_can_be_cancelled_alone() -> None:
-    no_reads: Any = None
+    no_reads: Any = SimpleNamespace(observer=None)
     loaders, answer = Loaders(lambda: no_reads), asyncio.Event()
 
     async def fetch(_reads: Reads, keys: list[int]) -> list[int]:

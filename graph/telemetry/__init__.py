@@ -1,0 +1,1 @@
+"""What is measured of a process, for Prometheus, and traced, for OpenTelemetry."""
