@@ -64,7 +64,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     )
     authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
-    operations = Operations(schema, settings.executor)
+    operations = Operations(schema, settings.executor, settings.operation_limits)
     objects = objects_of(settings)
     address, public = settings.address(settings.port), settings.object_store_public_url
     storage = Storage(database, objects)

@@ -9,38 +9,61 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    GraphQLSyntaxError,
     OperationDefinitionNode,
     parse,
     specified_rules,
     validate,
 )
 from graphql.execution.collect_fields import FragmentDetails
+from graphql.validation import OverlappingFieldsCanBeMergedRule, ValidationContext
+from graphql.validation.validate import ValidationAbortedError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graph import shapes
+from graph.errors import limit_reached
 from graph.execution import Plans
+from graph.operation_limits import OperationLimits
 
 T = TypeVar("T")
 
-MOST_TOKENS = 20_000
-_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+MOST_ERRORS = 10
+"""Of a document that are told. Looking for what else is wrong with it is work that nobody asked for."""
+MOST_COMPARED = 10_000
+"""What comparing the fields of one name with each other may take, in graphql-core's units. It is quadratic in what is written."""
 _MOST = 1_000
 _MOST_TEXT = 1_000_000
 """Characters of all documents that are kept. A parsed one takes some hundred times its text."""
 
 
+class _Overlapping(OverlappingFieldsCanBeMergedRule):
+    """graphql-core's, which gives up much earlier."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self.rule_context.remaining_complexity_budget = MOST_COMPARED
+
+
+_RULES = (
+    *(_Overlapping if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules),
+    MaybeNullValidationRule,
+    OneOfInputValidationRule,
+)
+
+
 class Document:
     """A text and all that is known of it without knowing who asks, and with which variables."""
 
-    def __init__(self, schema: GraphQLSchema, text: str) -> None:
+    def __init__(self, schema: GraphQLSchema, text: str, limits: OperationLimits) -> None:
         self.schema = schema
         self.text = text
         self.errors: list[GraphQLError] = []
         """What is wrong with it. Nothing of it runs then."""
         self.node = DocumentNode(definitions=())
         try:
-            self.node = parse(text, max_tokens=MOST_TOKENS)
-            self.errors = validate(schema, self.node, _RULES)
+            self.node = _parsed(text, limits)
+            self.errors = _problems(schema, self.node, limits)
         except GraphQLError as error:
             self.errors = [error]
         except Exception as error:
@@ -69,8 +92,9 @@ class Document:
 class Documents:
     """The documents that were sent last."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: OperationLimits) -> None:
         self._schema = schema
+        self._limits = limits
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._length = 0
 
@@ -80,9 +104,34 @@ class Documents:
         if known is not None:
             self._known.move_to_end(text)
             return known
-        document = self._known[text] = Document(self._schema, text)
+        document = self._known[text] = Document(self._schema, text, self._limits)
         self._length += len(text)
         while len(self._known) > _MOST or (self._length > _MOST_TEXT and len(self._known) > 1):
             forgotten, _ = self._known.popitem(last=False)
             self._length -= len(forgotten)
         return document
+
+
+def _parsed(text: str, limits: OperationLimits) -> DocumentNode:
+    """The document of a text. Raises GraphQLError."""
+    length = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+    if length > limits.bytes:
+        raise limit_reached(f"The document has {length:,} bytes; at most {limits.bytes:,}.")
+    try:
+        return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
+    except GraphQLSyntaxError as error:
+        if "Parsing aborted" not in error.message:
+            raise
+        if "nested" in error.message:
+            raise limit_reached("The document is nested too deeply.") from None
+        raise limit_reached(f"The document has too many tokens or comments; at most {limits.tokens:,} of each.") from None
+
+
+def _problems(schema: GraphQLSchema, document: DocumentNode, limits: OperationLimits) -> list[GraphQLError]:
+    refusal = shapes.refusal(document, limits)
+    if refusal is not None:
+        return [refusal]
+    errors = validate(schema, document, _RULES, MOST_ERRORS)
+    if len(errors) <= MOST_ERRORS and any(isinstance(error, ValidationAbortedError) for error in errors):
+        return [limit_reached("The document has too many fields of one name side by side, or fragments too deep in each other.")]
+    return errors

@@ -13,6 +13,7 @@ from graph.context import Context
 from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
 from graph.executors import EXECUTORS
+from graph.operation_limits import OperationLimits
 
 _NO_VARIABLES = VariableValues({}, {})
 _MOST_ERRORS = 50
@@ -24,9 +25,9 @@ Variables = Mapping[str, Any] | None
 class Operations:
     """Answers the operations of a schema."""
 
-    def __init__(self, schema: strawberry.Schema, executor: str) -> None:
+    def __init__(self, schema: strawberry.Schema, executor: str, operation_limits: OperationLimits) -> None:
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
-        self._documents = Documents(self.schema)
+        self._documents = Documents(self.schema, operation_limits)
         self._executor: Callable[..., Executor[Any]] = EXECUTORS[executor]
 
     def document(self, text: str) -> Document:

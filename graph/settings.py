@@ -21,6 +21,7 @@ from graph.environment import (
     whole,
 )
 from graph.mail_settings import MailSettings
+from graph.operation_limits import OperationLimits
 from jobs.mailings.options import MailOptions
 
 LONGEST_LINK = 7 * 24 * 60 * 60
@@ -138,6 +139,8 @@ class Settings:
     INGEST_LINE_BYTES, INGEST_LINES. INGEST_CONCURRENCY: requests at once in one process. INGEST_BODY_SECONDS: for a body to come."""
     metrics: bool
     """METRICS: on, or off where /metrics is not to be answered. It needs no token, and holds sums over all workspaces only."""
+    operation_limits: OperationLimits
+    """LIMIT_DEPTH, COST_BUDGET and others, see there."""
     executor: str
     """EXECUTOR: what answers operations: breadth-first, or stock, which is graphql-core's own and slow."""
     log_level: str
@@ -186,6 +189,7 @@ class Settings:
             export_part_rows=whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),
             ingest_limits=_ingest_limits(environ),
             metrics=one_of(environ, "METRICS", "on", ("on", "off")) == "on",
+            operation_limits=OperationLimits.from_env(environ),
             executor=one_of(environ, "EXECUTOR", "breadth-first", ("breadth-first", "stock")),
             log_level=one_of(environ, "LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )
