@@ -1,7 +1,7 @@
 """Documents: texts of operations, each parsed, validated and looked at once, however often it is sent."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar, cast
 
 from graphql import (
@@ -16,7 +16,7 @@ from graphql import (
     validate,
 )
 from graphql.execution.collect_fields import FragmentDetails
-from graphql.validation import OverlappingFieldsCanBeMergedRule, ValidationContext
+from graphql.validation import ASTValidationRule, OverlappingFieldsCanBeMergedRule, ValidationContext
 from graphql.validation.validate import ValidationAbortedError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
@@ -28,34 +28,31 @@ from graph.operation_limits import OperationLimits
 
 T = TypeVar("T")
 
-MOST_ERRORS = 10
+MOST_ERRORS = 5
 """Of a document that are told. Looking for what else is wrong with it is work that nobody asked for."""
-MOST_COMPARED = 10_000
-"""What comparing the fields of one name with each other may take, in graphql-core's units. It is quadratic in what is written."""
 _MOST = 1_000
 _MOST_TEXT = 1_000_000
 """Characters of all documents that are kept. A parsed one takes some hundred times its text."""
 
 
-class _Overlapping(OverlappingFieldsCanBeMergedRule):
-    """graphql-core's, which gives up much earlier."""
+def _rules(comparisons: int) -> list[type[ASTValidationRule]]:
+    class Overlapping(OverlappingFieldsCanBeMergedRule):
+        """graphql-core's, which gives up much earlier."""
 
-    def __init__(self, context: ValidationContext) -> None:
-        super().__init__(context)
-        self.rule_context.remaining_complexity_budget = MOST_COMPARED
+        def __init__(self, context: ValidationContext) -> None:
+            super().__init__(context)
+            self.rule_context.remaining_complexity_budget = comparisons
 
-
-_RULES = (
-    *(_Overlapping if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules),
-    MaybeNullValidationRule,
-    OneOfInputValidationRule,
-)
+    rules = [Overlapping if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules]
+    return [*rules, MaybeNullValidationRule, OneOfInputValidationRule]
 
 
 class Document:
     """A text and all that is known of it without knowing who asks, and with which variables."""
 
-    def __init__(self, schema: GraphQLSchema, text: str, limits: OperationLimits) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, text: str, limits: OperationLimits, rules: Collection[type[ASTValidationRule]]
+    ) -> None:
         self.schema = schema
         self.text = text
         self.errors: list[GraphQLError] = []
@@ -63,7 +60,7 @@ class Document:
         self.node = DocumentNode(definitions=())
         try:
             self.node = _parsed(text, limits)
-            self.errors = _problems(schema, self.node, limits)
+            self.errors = _problems(schema, self.node, limits, rules)
         except GraphQLError as error:
             self.errors = [error]
         except Exception as error:
@@ -95,6 +92,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, limits: OperationLimits) -> None:
         self._schema = schema
         self._limits = limits
+        self._rules = _rules(limits.comparisons)
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._length = 0
 
@@ -104,7 +102,7 @@ class Documents:
         if known is not None:
             self._known.move_to_end(text)
             return known
-        document = self._known[text] = Document(self._schema, text, self._limits)
+        document = self._known[text] = Document(self._schema, text, self._limits, self._rules)
         self._length += len(text)
         while len(self._known) > _MOST or (self._length > _MOST_TEXT and len(self._known) > 1):
             forgotten, _ = self._known.popitem(last=False)
@@ -124,14 +122,22 @@ def _parsed(text: str, limits: OperationLimits) -> DocumentNode:
             raise
         if "nested" in error.message:
             raise limit_reached("The document is nested too deeply.") from None
-        raise limit_reached(f"The document has too many tokens or comments; at most {limits.tokens:,} of each.") from None
+        raise limit_reached(
+            f"The document has too many tokens or comments; at most {limits.tokens:,} of each."
+        ) from None
 
 
-def _problems(schema: GraphQLSchema, document: DocumentNode, limits: OperationLimits) -> list[GraphQLError]:
+def _problems(
+    schema: GraphQLSchema, document: DocumentNode, limits: OperationLimits, rules: Collection[type[ASTValidationRule]]
+) -> list[GraphQLError]:
     refusal = shapes.refusal(document, limits)
     if refusal is not None:
         return [refusal]
-    errors = validate(schema, document, _RULES, MOST_ERRORS)
+    errors = validate(schema, document, rules, MOST_ERRORS)
     if len(errors) <= MOST_ERRORS and any(isinstance(error, ValidationAbortedError) for error in errors):
-        return [limit_reached("The document has too many fields of one name side by side, or fragments too deep in each other.")]
+        return [
+            limit_reached(
+                "The document has too many fields of one name side by side, or fragments too deep in each other."
+            )
+        ]
     return errors

@@ -15,7 +15,7 @@ class OperationLimits:
 
     bytes: int = 100_000
     """LIMIT_BYTES: of a document's text in UTF-8."""
-    tokens: int = 4_000
+    tokens: int = 2_000
     """LIMIT_TOKENS: of a document, comments among them."""
     definitions: int = 200
     """LIMIT_DEFINITIONS: operations and fragments of a document."""
@@ -23,12 +23,14 @@ class OperationLimits:
     """LIMIT_DEPTH: fields within fields."""
     root_fields: int = 100
     """LIMIT_ROOT_FIELDS."""
-    fields: int = 5_000
+    fields: int = 3_000
     """LIMIT_FIELDS: with those of fragments, as often as they are spread."""
     aliases: int = 500
     """LIMIT_ALIASES: with those of fragments, as often as they are spread."""
     directives: int = 200
     """LIMIT_DIRECTIVES: with those of fragments, as often as they are spread."""
+    comparisons: int = 9_000
+    """LIMIT_COMPARISONS: what comparing the fields of one name with each other may take, in graphql-core's units: it is quadratic in them."""
     objects: int = 100_000
     """LIMIT_OBJECTS: that an answer could hold."""
     cost: int = 500_000
@@ -53,6 +55,7 @@ class OperationLimits:
             fields=limit("LIMIT_FIELDS", usual.fields),
             aliases=limit("LIMIT_ALIASES", usual.aliases, least=0),
             directives=limit("LIMIT_DIRECTIVES", usual.directives, least=0),
+            comparisons=limit("LIMIT_COMPARISONS", usual.comparisons),
             objects=limit("LIMIT_OBJECTS", usual.objects),
             cost=limit("LIMIT_COST", usual.cost),
             budget=limit("COST_BUDGET", usual.budget, least=0),

@@ -8,7 +8,8 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 from graphql.execution.executor import Executor, default_field_resolver, default_type_resolver
 from graphql.execution.values import VariableValues, get_variable_values
 
-from graph import access, limits
+from graph import access
+from graph.admission import Admission
 from graph.context import Context
 from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
@@ -28,6 +29,7 @@ class Operations:
     def __init__(self, schema: strawberry.Schema, executor: str, operation_limits: OperationLimits) -> None:
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
         self._documents = Documents(self.schema, operation_limits)
+        self._admission = Admission(operation_limits)
         self._executor: Callable[..., Executor[Any]] = EXECUTORS[executor]
 
     def document(self, text: str) -> Document:
@@ -48,7 +50,7 @@ class Operations:
         if operation.operation == OperationType.SUBSCRIPTION and not context.streams:
             return bad_input("A subscription is a stream: ask with Accept: text/event-stream, or over WebSocket.")
         refusal = access.refusal(document, operation, context.scopes)
-        return refusal or limits.refusal(document, operation, variables or {})
+        return refusal or self._admission.refusal(document, operation, variables or {}, context)
 
     def executor(
         self,
@@ -110,6 +112,7 @@ class Operations:
             result: ExecutionResult = await found if executor.is_awaitable(found) else found
         except Exception as error:
             return ExecutionResult(None, [internal(error, operation=name)])
+        self._admission.settle(context, executor, result, extensions)
         if result.errors:
             result.errors = [shown(error, name) for error in result.errors]
         return result

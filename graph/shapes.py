@@ -97,7 +97,7 @@ def _problem(shape: Shape, limits: OperationLimits) -> GraphQLError | None:
 
 
 def _too_many(what: str, number: int, most: int) -> GraphQLError:
-    told = f"{number:,}" if number < _MOST else "more than can be counted"
+    told = f"{number:,}" if number < _MOST else f"over {_MOST:,}"
     return limit_reached(f"The document has {told} {what}; at most {most:,}.")
 
 
@@ -154,7 +154,9 @@ def _inner_first(by_name: Mapping[str, Shape]) -> Iterator[Shape]:
         path = [(root, iter(by_name[root].spreads))]
         while path:
             name, spreads = path[-1]
-            inner = next((spread.name for spread in spreads if spread.name in by_name and spread.name not in begun), None)
+            inner = next(
+                (spread.name for spread in spreads if spread.name in by_name and spread.name not in begun), None
+            )
             if inner is None:
                 path.pop()
                 yield by_name[name]
