@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 
-from graph.budgets import Budgets, Charge
+from graph.budgets import Budgets, Charge, Standing
 from graph.context import Context
 from graph.costs import cost_of
 from graph.documents import Document
@@ -43,33 +43,40 @@ class Admission:
         return self._later(context, cost.requested, charge)
 
     def settle(
-        self, context: Context, executor: object, result: ExecutionResult, extensions: Mapping[str, Any] | None
+        self,
+        context: Context,
+        executor: object,
+        result: ExecutionResult | None = None,
+        extensions: Mapping[str, Any] | None = None,
     ) -> None:
-        """Gives back what an operation that was answered did not use, and tells the client."""
+        """Gives back what an operation did not use, and tells the client. ``executor``: a list where it could not run."""
         charge = context.charge
         if charge is None:
             return
         tally = getattr(executor, "tally", None)
-        if tally is not None:  # the stock executor does not count: what it answers costs what was asked for
+        if tally is not None:
             charge.settle(charge.always + used(tally))
-        if charge.standing is not None:
-            self._tell(context)
-        if extensions is not None and extensions.get("cost") is True:
+        elif isinstance(executor, list):
+            charge.settle(charge.always)
+        # The stock executor does not count: what it answers costs what was asked for.
+        standing = charge.standing
+        if standing is not None:
+            self._tell(context, standing)
+        if result is not None and extensions is not None and extensions.get("cost") is True:
             result.extensions = {**(result.extensions or {}), "cost": charge.told()}
 
     def _later(self, context: Context, requested: int, seconds: int) -> GraphQLError:
-        self._tell(context)
+        standing = self.budgets.standing_of(context.client)
+        self._tell(context, standing)
         context.response_headers["retry-after"] = str(seconds)
         context.response_status = TOO_MANY_REQUESTS
-        standing = self.budgets.standing_of(context.client)
         return rate_limited(
             f"You have used up what you may in a minute. Ask again in {seconds} s.",
             retryAfter=seconds,
             cost={"requested": requested, "limit": standing.limit, "remaining": standing.remaining},
         )
 
-    def _tell(self, context: Context) -> None:
-        standing = self.budgets.standing_of(context.client)
+    def _tell(self, context: Context, standing: Standing) -> None:
         headers = context.response_headers
         headers["ratelimit-policy"] = self.budgets.policy
         headers["ratelimit"] = f'"cost";r={standing.remaining};t={standing.seconds}'

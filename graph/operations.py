@@ -107,6 +107,7 @@ class Operations:
                 return ExecutionResult(None, [shown(refusal, name)])
             executor = self.executor(document, name, variables, context, extensions)
             if isinstance(executor, list):
+                self._admission.settle(context, executor)
                 return ExecutionResult(None, [shown(error, name) for error in executor])
             found: Any = executor.execute_operation()
             result: ExecutionResult = await found if executor.is_awaitable(found) else found

@@ -65,30 +65,35 @@ def refusal(document: DocumentNode, limits: OperationLimits) -> GraphQLError | N
     definitions = [node for node in document.definitions if isinstance(node, _EXECUTABLE)]
     if len(definitions) > limits.definitions:
         return _too_many("operations and fragments", len(definitions), limits.definitions)
-    found = shapes(definitions)
-    return next((error for shape in found if (error := _problem(shape, limits)) is not None), None)
+    for node, shape in zip(definitions, shapes(definitions), strict=True):
+        error = _problem(shape, limits, is_operation=isinstance(node, OperationDefinitionNode))
+        if error is not None:
+            return error
+    return None
 
 
 def shapes(definitions: Iterable[OperationDefinitionNode | FragmentDefinitionNode]) -> list[Shape]:
     """The shapes of operations and fragments, in their order."""
     found = [(node, _own(node)) for node in definitions]
     by_name = {node.name.value: shape for node, shape in found if isinstance(node, FragmentDefinitionNode)}
-    for shape in _inner_first(by_name):
-        _complete(shape, by_name)
+    complete: dict[str, Shape] = {}
+    for name in _inner_first(by_name):
+        _complete(by_name[name], complete)
+        complete[name] = by_name[name]
     for node, shape in found:
         if not isinstance(node, FragmentDefinitionNode):
-            _complete(shape, by_name)
+            _complete(shape, complete)
     return [shape for _, shape in found]
 
 
 _EXECUTABLE = (OperationDefinitionNode, FragmentDefinitionNode)
 
 
-def _problem(shape: Shape, limits: OperationLimits) -> GraphQLError | None:
+def _problem(shape: Shape, limits: OperationLimits, *, is_operation: bool) -> GraphQLError | None:
     counted = (
         ("levels of fields", shape.depth, limits.depth),
         ("levels of braces", shape.nesting, limits.depth * NESTED_PER_FIELD),
-        ("root fields", shape.root_fields, limits.root_fields),
+        ("root fields", shape.root_fields if is_operation else 0, limits.root_fields),
         ("fields", shape.fields, limits.fields),
         ("aliases", shape.aliases, limits.aliases),
         ("directives", shape.directives, limits.directives),
@@ -136,16 +141,16 @@ def _directives(node: Any) -> int:
     return len(node.directives or ())
 
 
-def _complete(shape: Shape, by_name: Mapping[str, Shape]) -> None:
+def _complete(shape: Shape, complete: Mapping[str, Shape]) -> None:
     for spread in shape.spreads:
-        inner = by_name.get(spread.name)
+        inner = complete.get(spread.name)
         if inner is not None:
             shape.add(inner, spread)
     shape.visited += len(shape.spreads)
 
 
-def _inner_first(by_name: Mapping[str, Shape]) -> Iterator[Shape]:
-    """Fragments, each after those that it spreads. One that leads back to itself comes where it is found."""
+def _inner_first(by_name: Mapping[str, Shape]) -> Iterator[str]:
+    """The names of fragments, each after those that it spreads. One that leads back to itself comes where it is found."""
     begun: set[str] = set()
     for root in by_name:
         if root in begun:
@@ -159,7 +164,7 @@ def _inner_first(by_name: Mapping[str, Shape]) -> Iterator[Shape]:
             )
             if inner is None:
                 path.pop()
-                yield by_name[name]
+                yield name
             else:
                 begun.add(inner)
                 path.append((inner, iter(by_name[inner].spreads)))
