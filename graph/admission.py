@@ -5,7 +5,7 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 
-from graph.budgets import Budgets, Charge, Standing
+from graph.budgets import Budgets, Standing
 from graph.context import Context
 from graph.costs import cost_of
 from graph.documents import Document
@@ -27,20 +27,20 @@ class Admission:
         self, document: Document, operation: OperationDefinitionNode, variables: Mapping[str, Any], context: Context
     ) -> GraphQLError | None:
         """Why an operation may not run; None where it may, and then its client is charged."""
-        cost, limits = cost_of(document, operation, variables), self._limits
-        if cost.objects > limits.objects:
+        (objects, always, requested), limits = cost_of(document, operation, variables), self._limits
+        if objects > limits.objects:
             return limit_reached(
-                f"The answer could hold {cost.objects:,} objects; at most {limits.objects:,}. Ask for smaller pages."
+                f"The answer could hold {objects:,} objects; at most {limits.objects:,}. Ask for smaller pages."
             )
-        if cost.requested > limits.cost:
+        if requested > limits.cost:
             return limit_reached(
-                f"The operation could cost {cost.requested:,}; at most {limits.cost:,}. Ask for smaller pages."
+                f"The operation could cost {requested:,}; at most {limits.cost:,}. Ask for smaller pages."
             )
-        charge = self.budgets.charge(context.client, cost.requested, cost.always)
-        if isinstance(charge, Charge):
-            context.charge = charge
-            return None
-        return self._later(context, cost.requested, charge)
+        charge = self.budgets.charge(context.client, requested, always)
+        if isinstance(charge, int):
+            return self._later(context, requested, charge)
+        context.charge = charge
+        return None
 
     def settle(
         self,

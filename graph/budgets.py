@@ -3,10 +3,9 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 WINDOW = 60
 """Seconds in which an empty budget is full again."""
@@ -21,8 +20,7 @@ class _Bucket:
         self.left, self.at = left, at
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """How a client stands."""
 
     limit: int
@@ -51,8 +49,9 @@ class Charge:
 
     def settle(self, used: int) -> None:
         """Gives back what was not used; what was used beyond is charged as well."""
-        if self._bucket is not None:
-            self._bucket.left += self.used - used
+        bucket = self._bucket
+        if bucket is not None and used != self.used:
+            bucket.left = min(bucket.left + self.used - used, self._budgets.limit)
         self.used = used
 
     @property
@@ -91,8 +90,7 @@ class Budgets:
         return Charge(requested, always, self, bucket)
 
     def standing(self, bucket: _Bucket) -> Standing:
-        """How much a bucket holds now."""
-        self._fill(bucket)
+        """How much a bucket held when it was last looked at; what it has been filled with since is not in it."""
         return Standing(self.limit, max(0, int(bucket.left)), ceil((self.limit - bucket.left) / self._rate))
 
     def standing_of(self, client: Hashable) -> Standing:
@@ -107,10 +105,9 @@ class Budgets:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(client)
-            self._fill(bucket)
+            now, left = self._clock(), bucket.left
+            if left < self.limit:
+                left += (now - bucket.at) * self._rate
+                bucket.left = left if left < self.limit else self.limit
+            bucket.at = now
         return bucket
-
-    def _fill(self, bucket: _Bucket) -> None:
-        now = self._clock()
-        bucket.left = min(self.limit, bucket.left + (now - bucket.at) * self._rate)
-        bucket.at = now

@@ -46,13 +46,8 @@ class Cost(NamedTuple):
     """How many objects its answer could hold."""
     always: int
     """What it costs whatever is answered."""
-    answer: int
-    """What the largest answer costs beside."""
-
-    @property
-    def requested(self) -> int:
-        """What is charged at first."""
-        return self.always + self.answer
+    requested: int
+    """What the largest answer costs, and what is charged at first."""
 
 
 @dataclass
@@ -73,6 +68,8 @@ class Sum:
 
     def of(self, variables: Variables, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
         """Objects and cost with these variables. ``known``: the sums that were worked out already."""
+        if not self.products:
+            return self.objects, self.cost
         found = known.get(id(self))
         if found is None:
             objects, cost = self.objects, self.cost
@@ -103,7 +100,8 @@ def cost_of(document: Document, operation: OperationDefinitionNode, variables: V
         return constant
     known: dict[int, tuple[int, int]] = {}
     objects, cost = answer.of(variables, known)
-    return Cost(objects, always.of(variables, known)[1], cost)
+    whatever = always.of(variables, known)[1]
+    return Cost(objects, whatever, whatever + cost)
 
 
 def _sums(document: Document, operation: OperationDefinitionNode) -> tuple[Sum, Sum, Cost | None]:
@@ -115,7 +113,7 @@ def _sums(document: Document, operation: OperationDefinitionNode) -> tuple[Sum, 
                 counter.add_items(argument.value, always)
     answer = counter.of_operation(operation)
     is_constant = not always.products and not answer.products
-    return always, answer, Cost(answer.objects, always.cost, answer.cost) if is_constant else None
+    return always, answer, Cost(answer.objects, always.cost, always.cost + answer.cost) if is_constant else None
 
 
 def _root_fields(document: Document, selection_set: SelectionSetNode) -> list[FieldNode]:

@@ -44,11 +44,12 @@ def test_what_was_used_beyond_is_charged_as_well() -> None:
 
 def test_a_budget_fills_with_time_and_not_beyond() -> None:
     clock = Clock()
-    charge = charged(Budgets(600, clock).charge("a", 300, 1))
+    found = Budgets(600, clock)
+    charged(found.charge("a", 300, 1))
     clock.now = 10
-    assert charge.standing == Standing(600, 400, 20)
+    assert found.standing_of("a") == Standing(600, 400, 20)
     clock.now = 1000
-    assert charge.standing == Standing(600, 600, 0)
+    assert found.standing_of("a") == Standing(600, 600, 0)
 
 
 def test_who_has_too_little_left_is_told_when_there_is_enough() -> None:
