@@ -1,8 +1,9 @@
-"""``python -m bench [channels | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | threads]``: everything without an argument."""
+"""``python -m bench [bombs | channels | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | soak | threads]``: everything without an argument."""
 
 import sys
 
 from bench import (
+    bombs,
     channels,
     events,
     exports,
@@ -19,6 +20,7 @@ from bench import (
 from bench.peers import command as peers
 
 BENCHES = {
+    "bombs": bombs.main,
     "events": events.main,
     "channels": channels.main,
     "exports": exports.main,

@@ -13,7 +13,7 @@ DEEPEST = 60
 class OperationLimits:
     """What one operation may ask for. The names in capitals are environment variables; docs/limits.md says how each is counted."""
 
-    bytes: int = 100_000
+    bytes: int = 65_536
     """LIMIT_BYTES: of a document's text in UTF-8."""
     tokens: int = 2_000
     """LIMIT_TOKENS: of a document, comments among them."""
