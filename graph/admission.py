@@ -55,7 +55,8 @@ class Admission:
             return
         tally = getattr(executor, "tally", None)
         if tally is not None:
-            charge.settle(charge.always + used(tally))
+            counted = charge.always + used(tally)
+            charge.settle(counted if tally.is_complete else max(counted, charge.requested))
         elif isinstance(executor, list):
             charge.settle(charge.always)
         # The stock executor does not count: what it answers costs what was asked for.

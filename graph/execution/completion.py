@@ -267,6 +267,7 @@ def _select(
 
 def _elsewhere(run: "Run", slots: Slots, index: int, value: Any) -> None:
     """Leaves a value, and all below it, to the stock executor: what is no list, but may be iterated like one."""
+    run.tally.is_complete = False
     executor = copy(run.executor)
     executor.collected_errors = Below(run.failures, slots, index)
     declared, details, path = slots.kind.declared, slots.field.details, slots.path(index)

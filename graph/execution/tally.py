@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 class Tally:
     """Counts as it goes: one entry for each level, whatever is in it."""
 
-    __slots__ = ("levels", "written")
+    __slots__ = ("is_complete", "levels", "written")
 
     def __init__(self) -> None:
+        self.is_complete = True
+        """Whether all was counted: not what was left to the stock executor."""
         self.levels: list[tuple[SelectionPlan, int]] = []
         """What was selected of how many objects. The first is the root."""
         self.written: list[tuple[FieldPlan, int, int]] = []

@@ -4,6 +4,8 @@ That none uses more than it asked for is tried by generated queries, in tests/gr
 """
 
 import os
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,12 @@ def cost(text: str, **variables: Any) -> Cost:
     document = DOCUMENTS.of(text)
     assert document.errors == []
     return cost_of(document, document.operations[0], variables)
+
+
+def test_the_example_in_the_documentation_costs_what_it_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
+    [example] = re.findall(r"```graphql\n(.*?)```", page, re.DOTALL)
+    assert cost(example) == Cost(objects=232, always=1, requested=282)
 
 
 PAGES = (
@@ -126,3 +134,13 @@ async def test_what_is_used_is_what_is_answered(api: Api, query: str, requested:
     for _ in range(4):  # lists are first answered as rows, and then as PostgreSQL writes them
         found = (await answered(api, query))["extensions"]["cost"]
         assert (found["requested"], found["used"]) == (requested, used)
+
+
+@COUNTS
+@pytest.mark.parametrize(
+    ("query", "is_given_back"),
+    [("{ __schema { types { name } } }", False), ('{ __type(name: "Brand") { fields { name } } }', True)],
+)
+async def test_what_was_not_counted_is_not_given_back(api: Api, query: str, is_given_back: bool) -> None:
+    found = (await answered(api, query))["extensions"]["cost"]
+    assert (found["used"] != found["requested"]) == is_given_back

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from graphql import get_introspection_query, parse
 
 from graph.documents import Document, Documents
 from graph.environment import SettingsError
+from graph.ids import encode
 from graph.operation_limits import OperationLimits
 from graph.schema import schema
 from graph.shapes import Shape, shapes
-from tests.api import Api
+from tests.api import Api, build
 
 LIMITS = OperationLimits()
 
@@ -159,7 +161,7 @@ def test_a_schema_is_not_asked_in_circles() -> None:
 
 
 def _work(text: str) -> int:
-    return sum(shape.visited for shape in shapes(parse(text).definitions))  # type: ignore[misc]
+    return sum(shape.visited for shape in shapes(parse(text).definitions))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["wide", "aliases", "one name", "overlapping", "a chain", "definitions"])
@@ -212,6 +214,23 @@ def test_each_limit_can_be_set() -> None:
         **{name: int(value) for name, value in given.items()},
         "COST_BUDGET": 1000,
     }
+
+
+@pytest.mark.parametrize("depth", [32, 60])
+async def test_what_is_as_deep_as_it_may_be_is_answered(
+    database_url: str, tmp_path: Path, workspace: int, depth: int
+) -> None:
+    levels = depth - 2
+    query = (
+        f'{{ node(id: "{encode("Comment", 1)}") {{ ... on Comment {{ '
+        + "parent { ...{ ...{ " * levels
+        + "id"
+        + " } } }" * levels
+        + " } } }"
+    )
+    async with build(database_url, tmp_path, LIMIT_DEPTH=str(depth)) as api:
+        assert shape(query).nesting in range(3 * depth - 5, 3 * depth + 1)
+        assert await api.data(query) == {"node": None}
 
 
 async def test_a_refused_document_is_refused_over_http_and_in_streams(api: Api) -> None:

@@ -1,6 +1,7 @@
 """Limits and budgets over real connections: HTTP, WebSocket, SSE and multipart."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -8,11 +9,11 @@ from tests.live import Server
 
 DEAR = "{ viewer { workspace { brands(first: 100) { nodes { id } } } } }"
 WIDE = "{ " + " ".join(f"a{n}: __typename" for n in range(101)) + " }"
-WIDE_REFUSED = {
+WIDE_REFUSED: dict[str, Any] = {
     "message": "The document has 101 root fields; at most 100.",
     "extensions": {"code": "LIMIT_REACHED"},
 }
-BRANDS = {"data": {"viewer": {"workspace": {"brands": {"nodes": []}}}}}
+BRANDS: dict[str, Any] = {"data": {"viewer": {"workspace": {"brands": {"nodes": []}}}}}
 
 
 @pytest.fixture
