@@ -1,8 +1,9 @@
-"""``python -m bench [channels | crashes | crowd | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | restarts | soak | telemetry | threads]``: everything without an argument."""
+"""``python -m bench [bombs | channels | crashes | crowd | events | exports | followers | ingest | interactions | live | mailing-metrics | mailings | metrics | peers | restarts | soak | telemetry | threads]``: everything without an argument."""
 
 import sys
 
 from bench import (
+    bombs,
     channels,
     crashes,
     crowd,
@@ -23,6 +24,7 @@ from bench import (
 from bench.peers import command as peers
 
 BENCHES = {
+    "bombs": bombs.main,
     "events": events.main,
     "channels": channels.main,
     "crowd": crowd.main,

@@ -80,6 +80,7 @@ def worker(url: str, folder: Path) -> Iterator[int]:
     environment = os.environ | {
         "DATABASE_URL": url,
         "JWT_SECRET": SECRET,
+        "COST_BUDGET": "0",
         "OBJECT_STORE_URL": (folder / "objects").as_uri(),
     }
     with (folder / "worker.log").open("a") as log, subprocess.Popen(command, env=environment, stderr=log) as process:

@@ -25,7 +25,7 @@ class Process:
         serve = ["-c", "from graph.cli import main; main()", "serve", "--no-demo", "--port", str(self.port)]
         self._command = [sys.executable, *(["-m", "bench.stock", url, str(self.port)] if stock else serve)]
         self.address = f"http://127.0.0.1:{self.port}"
-        self._environment = os.environ | {"DATABASE_URL": url, "JWT_SECRET": SECRET, **environment}
+        self._environment = os.environ | {"DATABASE_URL": url, "JWT_SECRET": SECRET, "COST_BUDGET": "0", **environment}
         self._log = log
         self._process: subprocess.Popen[str] | None = None
 

@@ -40,7 +40,7 @@ def token(workspace: str) -> str:
 @asynccontextmanager
 async def application(url: str, data_dir: Path, workspace: str) -> AsyncIterator[Ask]:
     """The whole application in this process, asked without a network."""
-    app = build_app(Settings.from_env({"JWT_SECRET": SECRET}, data_dir=data_dir), url)
+    app = build_app(Settings.from_env({"JWT_SECRET": SECRET, "COST_BUDGET": "0"}, data_dir=data_dir), url)
     headers = {"authorization": f"Bearer {token(workspace)}"}
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://bench", headers=headers
@@ -60,7 +60,7 @@ async def application(url: str, data_dir: Path, workspace: str) -> AsyncIterator
 def serving(url: str) -> Iterator[str]:
     """A server process of its own on the database; answers its address."""
     command = [sys.executable, "-c", "from graph.cli import main; main()", "serve", "--no-demo", "--port", "0"]
-    environment = os.environ | {"DATABASE_URL": url, "JWT_SECRET": SECRET}
+    environment = os.environ | {"DATABASE_URL": url, "JWT_SECRET": SECRET, "COST_BUDGET": "0"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield address_of(process)

@@ -62,7 +62,7 @@ def application(url: str) -> Starlette:
 
 def main(url: str, port: str) -> None:
     """Serves on a port, with uvicorn set up as ours is."""
-    settings = Settings.from_env({"JWT_SECRET": SECRET}, data_dir=Path("unused"), port=int(port))
+    settings = Settings.from_env({"JWT_SECRET": SECRET, "COST_BUDGET": "0"}, data_dir=Path("unused"), port=int(port))
     with listening(settings) as listener:
         listener.listen(2048)
         config = uvicorn.Config(

@@ -29,7 +29,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from db.leaves import NOTHING, Leaves, Nested, as_json
+from db.leaves import NOTHING, Leaves, Nested, as_json, count_of
 from db.statements import Rows, given_ids
 
 MAX_PAGE = 100
@@ -147,7 +147,7 @@ _NO_ROWS = Rows()
 class Page:
     """The rows of a page in the list's order, and whether there are more on either side."""
 
-    __slots__ = ("has_next", "has_previous", "json", "order", "rows")
+    __slots__ = ("count", "has_next", "has_previous", "json", "order", "rows")
 
     def __init__(
         self,
@@ -157,19 +157,22 @@ class Page:
         has_next: bool = False,
         has_previous: bool = False,
         json: str | None = None,
+        leaves: Leaves = (),
     ) -> None:
         self.order = order
         self.rows = _NO_ROWS if rows is None else rows
         self.has_next = has_next
         self.has_previous = has_previous
         self.json = json
-        """All that is asked of it, written already: the rows as a JSON list of their leaves. Then there are no rows."""
+        """All that is asked of it, written already: the rows as a JSON list of their ``leaves``. Then there are no rows."""
+        self.count = len(self.rows) if json is None else count_of(json, leaves)
+        """How many rows it holds."""
 
     @classmethod
     def of(cls, order: Order, request: PageRequest, rows: Rows) -> "Page":
         """A page out of what its statement answered: one row more than asked for says that there are more."""
         if request.leaves is not None:
-            return cls(order, json=rows[0].json)
+            return cls(order, json=rows[0].json, leaves=request.leaves)
         more = len(rows) > request.size
         if more:
             rows = rows.part(slice(request.size))
@@ -184,7 +187,7 @@ def pages(order: Order, request: PageRequest, rows: Rows, ids: Sequence[int]) ->
     """The pages of several parents, in the order of the ids, out of the rows of ``page_per_parent``."""
     if request.leaves is not None:
         written = dict(rows)
-        return [Page(order, json=written[parent_id]) for parent_id in ids]
+        return [Page(order, json=written[parent_id], leaves=request.leaves) for parent_id in ids]
     mine = rows_per_parent(rows)
     none = Rows((), rows.columns)
     return [Page.of(order, request, mine.get(parent_id, none)) for parent_id in ids]

@@ -79,6 +79,21 @@ def as_json(statement: Select[*tuple[Any, ...]], leaves: Leaves, nested: Nested 
     return select(written.label("json")).select_from(rows)  # even if no column of them is asked for
 
 
+def count_of(json: str, leaves: Leaves) -> int:
+    """How many rows a list holds that was written with these leaves."""
+    if not leaves:
+        return json.count("{}")
+    # A quote within a text is escaped, and after a text comes no key: so this is nowhere but where an object begins.
+    begins = f'{{"{leaves[0].key}":'
+    return json.count(begins) // _begun(leaves, leaves[0].key)
+
+
+def _begun(leaves: Leaves, key: str) -> int:
+    """How many objects of one row begin with a key: itself, and what hangs on it."""
+    inner = sum(_begun(leaf.inner, key) for leaf in leaves if leaf.form is Form.OBJECT and leaf.inner)
+    return inner + (leaves[0].key == key)
+
+
 def _check(statement: Select[*tuple[Any, ...]], leaves: Leaves) -> None:
     columns: Any = statement.selected_columns
     for leaf in leaves:

@@ -60,6 +60,7 @@ ADMIN = frozenset({Scope.ADMIN})
 
 REQUIRED: Mapping[str, frozenset[Scope]] = {
     "Query.viewer": ANY,
+    "Query.rateLimit": ANY,
     "Query.node": READ,
     "Query.nodes": READ,
     "Query.campaign": READ,

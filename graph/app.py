@@ -157,6 +157,7 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         executor=settings.executor,
         stored=stored_documents(settings.http, schema._schema),  # noqa: SLF001 - graphql-core's schema has no public name
+        limits=settings.operation_limits,
         introspection=settings.perimeter.introspection,
     )
 

@@ -76,7 +76,7 @@ class Connection(Generic[T]):
     @strawberry.field(description="The rows of the page.")
     def nodes(self) -> list[T]:
         if self.page.json is not None:
-            return cast(list[T], Complete(Fragment(self.page.json)))
+            return cast(list[T], Complete(Fragment(self.page.json), self.page.count))
         return cast(list[T], self.page.rows)
 
     @strawberry.field(description="The rows of the page with their cursors.")
@@ -129,7 +129,7 @@ async def connections(
         return [Connection(page=Page(order), count=partial(loaders.many, *counts, key)) for key in keys]
     found = await loaders.many_each(*pages(asked.fields, asked.request), keys)
     if asked.only_rows is not None:
-        return [Complete({asked.only_rows: Fragment(page.json)}) for page in found]
+        return [Complete({asked.only_rows: Fragment(page.json)}, page.count) for page in found]
     return [
         Connection(page=page, count=partial(loaders.many, *counts, key)) for page, key in zip(found, keys, strict=True)
     ]

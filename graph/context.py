@@ -10,6 +10,7 @@ from db.engine import Database, Reads, Transaction
 from db.models.live import Topic
 from db.queries.live import log
 from graph.access import Viewer
+from graph.budgets import Charge
 from graph.errors import unauthenticated
 from graph.files import Links, Storage
 from graph.live import cursors
@@ -39,6 +40,8 @@ class Context:
         """The cursor that the transport says a stream is resumed from: it wins over the one in the operation."""
         self.idempotency_key: str | None = None
         """The key under which the client may send this request again, as its transport says it."""
+        self.charge: Charge | None = None
+        """What the operation was charged; None as long as it was not, and for the events of a stream."""
         self.response_headers: dict[str, str] = {}
         """What an HTTP response to this operation says beside the usual, names in lower case."""
         self.response_status: int | None = None
@@ -71,6 +74,12 @@ class Context:
         if self._viewer is None:
             raise unauthenticated("Send a token: Authorization: Bearer ...")
         return self._viewer
+
+    @property
+    def client(self) -> tuple[int, str]:
+        """Whose budget an operation is charged to. All that come without a credential share one."""
+        viewer = self._viewer
+        return (0, "") if viewer is None else (viewer.workspace_id, viewer.subject)
 
     @property
     def scopes(self) -> frozenset[str] | None:

@@ -1,7 +1,7 @@
 """Documents: texts of operations, each parsed, validated and looked at once, however often it is sent."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar, cast
 
 from graphql import (
@@ -9,40 +9,59 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    GraphQLSyntaxError,
     OperationDefinitionNode,
     parse,
     specified_rules,
     validate,
 )
 from graphql.execution.collect_fields import FragmentDetails
+from graphql.validation import ASTValidationRule, OverlappingFieldsCanBeMergedRule, ValidationContext
+from graphql.validation.validate import ValidationAbortedError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from graph import shapes
+from graph.errors import limit_reached
 from graph.execution import Plans
+from graph.operation_limits import OperationLimits
 
 T = TypeVar("T")
 
-MOST_TOKENS = 20_000
-_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
-_MOST_EXPLAINED = 10
-"""Errors of a document that are told with what may have been meant."""
+MOST_ERRORS = 5
+"""Of a document that are told. Looking for what else is wrong with it is work that nobody asked for."""
 _MOST = 1_000
 _MOST_TEXT = 1_000_000
 """Characters of all documents that are kept. A parsed one takes some hundred times its text."""
 
 
+def _rules(comparisons: int) -> list[type[ASTValidationRule]]:
+    class Overlapping(OverlappingFieldsCanBeMergedRule):
+        """graphql-core's, which gives up much earlier."""
+
+        def __init__(self, context: ValidationContext) -> None:
+            super().__init__(context)
+            self.rule_context.remaining_complexity_budget = comparisons
+
+    rules = [Overlapping if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules]
+    return [*rules, MaybeNullValidationRule, OneOfInputValidationRule]
+
+
 class Document:
     """A text and all that is known of it without knowing who asks, and with which variables."""
 
-    def __init__(self, schema: GraphQLSchema, text: str) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, text: str, limits: OperationLimits, rules: Collection[type[ASTValidationRule]]
+    ) -> None:
         self.schema = schema
         self.text = text
+        self._limits, self._rules = limits, rules
         self.errors: list[GraphQLError] = []
         """What is wrong with it, without a word of what the schema has instead. Nothing of it runs then."""
         self.node = DocumentNode(definitions=())
         try:
-            self.node = parse(text, max_tokens=MOST_TOKENS)
-            self.errors = validate(schema, self.node, _RULES, hide_suggestions=True)
+            self.node = _parsed(text, limits)
+            self.errors = _problems(schema, self.node, limits, rules)
         except GraphQLError as error:
             self.errors = [error]
         except RecursionError:
@@ -75,10 +94,10 @@ class Document:
 
     def _explained(self) -> list[GraphQLError]:
         # What did not come through parsing or validation has nothing to be explained by, and looking for what was meant is dear.
-        if not self.node.definitions or len(self.errors) > _MOST_EXPLAINED:
+        if not self.node.definitions or len(self.errors) > MOST_ERRORS:
             return self.errors
         try:
-            return validate(self.schema, self.node, _RULES)
+            return _problems(self.schema, self.node, self._limits, self._rules, hide_suggestions=False)
         except Exception:
             return self.errors
 
@@ -86,8 +105,10 @@ class Document:
 class Documents:
     """The documents that were sent last."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: OperationLimits) -> None:
         self._schema = schema
+        self._limits = limits
+        self._rules = _rules(limits.comparisons)
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._length = 0
 
@@ -97,9 +118,47 @@ class Documents:
         if known is not None:
             self._known.move_to_end(text)
             return known
-        document = self._known[text] = Document(self._schema, text)
+        document = self._known[text] = Document(self._schema, text, self._limits, self._rules)
         self._length += len(text)
         while len(self._known) > _MOST or (self._length > _MOST_TEXT and len(self._known) > 1):
             forgotten, _ = self._known.popitem(last=False)
             self._length -= len(forgotten)
         return document
+
+
+def _parsed(text: str, limits: OperationLimits) -> DocumentNode:
+    """The document of a text. Raises GraphQLError."""
+    length = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+    if length > limits.bytes:
+        raise limit_reached(f"The document has {length:,} bytes; at most {limits.bytes:,}.")
+    try:
+        return parse(text, max_lexical_tokens=limits.tokens, max_comments=limits.tokens)
+    except GraphQLSyntaxError as error:
+        if "Parsing aborted" not in error.message:
+            raise
+        if "nested" in error.message:
+            raise limit_reached("The document is nested too deeply.") from None
+        raise limit_reached(
+            f"The document has too many tokens or comments; at most {limits.tokens:,} of each."
+        ) from None
+
+
+def _problems(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    limits: OperationLimits,
+    rules: Collection[type[ASTValidationRule]],
+    *,
+    hide_suggestions: bool = True,
+) -> list[GraphQLError]:
+    refusal = shapes.refusal(document, limits)
+    if refusal is not None:
+        return [refusal]
+    errors = validate(schema, document, rules, MOST_ERRORS, hide_suggestions=hide_suggestions)
+    if len(errors) <= MOST_ERRORS and any(isinstance(error, ValidationAbortedError) for error in errors):
+        return [
+            limit_reached(
+                "The document has too many fields of one name side by side, or fragments too deep in each other."
+            )
+        ]
+    return errors

@@ -70,6 +70,11 @@ def limit_reached(message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "LIMIT_REACHED"})
 
 
+def rate_limited(message: str, **known: object) -> GraphQLError:
+    """The error for what a client may ask for later. ``known``: ``retryAfter``, in seconds, and others."""
+    return GraphQLError(message, extensions={"code": "RATE_LIMITED", **known})
+
+
 def cursor_expired(message: str) -> GraphQLError:
     """The error for a cursor of the live stream from which nothing can be resumed."""
     return GraphQLError(message, extensions={"code": "CURSOR_EXPIRED"})

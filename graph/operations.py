@@ -9,12 +9,14 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 from graphql.execution.executor import Executor, default_field_resolver, default_type_resolver
 from graphql.execution.values import VariableValues, get_variable_values
 
-from graph import access, limits
+from graph import access
+from graph.admission import Admission
 from graph.context import Context
 from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
 from graph.executors import EXECUTORS
 from graph.introspection import Introspection
+from graph.operation_limits import OperationLimits
 from graph.stored_documents import StoredDocuments
 
 _NO_VARIABLES = VariableValues({}, {})
@@ -33,6 +35,7 @@ class Rules:
     """A name of EXECUTORS."""
     stored: StoredDocuments = field(default_factory=StoredDocuments)
     """Finds the texts of documents that clients name."""
+    limits: OperationLimits = field(default_factory=OperationLimits)
     introspection: str = "off"
     """Whom the schema is told: ``on``, ``token`` or ``off``."""
 
@@ -42,7 +45,8 @@ class Operations:
 
     def __init__(self, schema: strawberry.Schema, rules: Rules) -> None:
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
-        self._documents = Documents(self.schema)
+        self._documents = Documents(self.schema, rules.limits)
+        self._admission = Admission(rules.limits)
         self.stored = rules.stored
         self._introspection = Introspection(rules.introspection)
         self._executor: Callable[..., Executor[Any]] = EXECUTORS[rules.executor]
@@ -70,7 +74,7 @@ class Operations:
             return bad_input("A subscription is a stream: ask with Accept: text/event-stream, or over WebSocket.")
         refusal = self._introspection.refusal(document, operation, context.scopes is not None)
         refusal = refusal or access.refusal(document, operation, context.scopes)
-        return refusal or limits.refusal(document, operation, variables or {})
+        return refusal or self._admission.refusal(document, operation, variables or {}, context)
 
     def executor(
         self,
@@ -130,11 +134,13 @@ class Operations:
                 return ExecutionResult(None, [shown(refusal, name)])
             executor = self.executor(document, name, variables, context, extensions)
             if isinstance(executor, list):
+                self._admission.settle(context, executor)
                 return ExecutionResult(None, [shown(error, name) for error in executor])
             found: Any = executor.execute_operation()
             result: ExecutionResult = await found if executor.is_awaitable(found) else found
         except Exception as error:
             return ExecutionResult(None, [internal(error, operation=name)])
+        self._admission.settle(context, executor, result, extensions)
         if result.errors:
             result.errors = [shown(error, name) for error in result.errors]
         return result

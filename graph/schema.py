@@ -57,6 +57,7 @@ from graph.mailings.queries import MailingQuery
 from graph.mailings.recipients import Recipient, TrackedLink
 from graph.mailings.types import Mailing
 from graph.nodes import NodeQuery
+from graph.rate_limits import RateLimitQuery
 from graph.scalars import SCALARS
 from graph.spaces.mutations import SpaceMutation
 from graph.spaces.queries import SpaceQuery
@@ -82,6 +83,7 @@ Query = merge_types(
         MailingQuery,
         ExportQuery,
         LiveQuery,
+        RateLimitQuery,
     ),
 )
 Mutation = merge_types(

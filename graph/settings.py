@@ -23,6 +23,7 @@ from graph.environment import (
 )
 from graph.http_settings import HttpSettings
 from graph.mail_settings import MailSettings
+from graph.operation_limits import OperationLimits
 from graph.perimeter_settings import PerimeterSettings
 from graph.restart_settings import RestartSettings
 from graph.tracing_settings import TracingSettings
@@ -151,6 +152,8 @@ class Settings:
     """METRICS: on, or off where /metrics is not to be answered. It needs no token, and holds sums over all workspaces only."""
     tracing: TracingSettings
     """OTEL_...: what is traced, and where spans go."""
+    operation_limits: OperationLimits
+    """LIMIT_DEPTH, COST_BUDGET and others, see there."""
     executor: str
     """EXECUTOR: what answers operations: breadth-first, or stock, which is graphql-core's own and slow."""
     log_level: str
@@ -203,6 +206,7 @@ class Settings:
             ingest_limits=_ingest_limits(environ),
             tracing=TracingSettings.from_env(environ),
             metrics=one_of(environ, "METRICS", "on", ("on", "off")) == "on",
+            operation_limits=OperationLimits.from_env(environ),
             executor=one_of(environ, "EXECUTOR", "breadth-first", ("breadth-first", "stock")),
             log_level=one_of(environ, "LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )

@@ -96,7 +96,7 @@ def groundswell(name: str, title: str, url: str, executor: str) -> Contestant:
     """Groundswell, with one of its executors."""
     port = free_port()
     command = [sys.executable, "-c", "from graph.cli import main; main()", "serve", "--no-demo", "--port", str(port)]
-    environment = {"DATABASE_URL": url, "JWT_SECRET": SECRET, "EXECUTOR": executor}
+    environment = {"DATABASE_URL": url, "JWT_SECRET": SECRET, "EXECUTOR": executor, "COST_BUDGET": "0"}
     return Contestant(name, title, port, command, environment, authorization=f"Bearer {token(WORKSPACE)}")
 
 

@@ -56,6 +56,7 @@ def _arrived(run: "Run", slots: Slots, count: int, places: Sequence[int], result
 def complete(run: "Run", slots: Slots, values: Sequence[Any], columns: Columns = None) -> None:
     """Completes values that are there, one for each place. DONE stands where nothing is left to do."""
     if values and type(values[0]) is Complete and all(type(value) is Complete for value in values):
+        run.tally.written.append((slots.field, len(values), sum([value.objects for value in values])))
         slots.put_all([value.value for value in values], None)
         return
     form = slots.kind.form
@@ -80,6 +81,7 @@ def _is_something(run: "Run", slots: Slots, index: int, value: Any) -> bool:
     if value is DONE:
         return False
     if type(value) is Complete:
+        run.tally.written.append((slots.field, 1, value.objects))
         slots.put(index, value.value)
         return False
     if value is None or value is Undefined:
@@ -265,6 +267,7 @@ def _select(
 
 def _elsewhere(run: "Run", slots: Slots, index: int, value: Any) -> None:
     """Leaves a value, and all below it, to the stock executor: what is no list, but may be iterated like one."""
+    run.tally.is_complete = False
     executor = copy(run.executor)
     executor.collected_errors = Below(run.failures, slots, index)
     declared, details, path = slots.kind.declared, slots.field.details, slots.path(index)

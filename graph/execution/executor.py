@@ -9,6 +9,7 @@ from graphql.pyutils import AwaitableOrValue
 from graph.execution.plan import Plans, PlansOfOperations
 from graph.execution.run import Run
 from graph.execution.slots import Level
+from graph.execution.tally import Tally
 from graph.execution.waiting import Loop
 
 TContext = TypeVar("TContext")
@@ -31,6 +32,8 @@ class BreadthFirstExecutor(Executor[TContext]):
     def __init__(self, *args: Any, plans: Plans | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._plans = plans
+        self.tally: Tally | None = None
+        """What the execution answered; None as long as it runs, and where the stock executor did all of it."""
 
     def execute_operation(self, serially: bool | None = None) -> AwaitableOrValue[Any]:
         """Executes the operation; the answer has to be awaited if something of it has."""
@@ -83,4 +86,5 @@ class BreadthFirstExecutor(Executor[TContext]):
 
     def _response(self, run: Run, root: Level) -> Any:
         self.collected_errors = run.failures.collected()
+        self.tally = run.tally
         return self.build_response(None if run.failures.root_is_null else root.outs[0])

@@ -39,10 +39,12 @@ class Complete:
     For what knows the plan of its own field, see ``FieldNodes.plan``, and answers just what is selected.
     """
 
-    __slots__ = ("value",)
+    __slots__ = ("objects", "value")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, objects: int = 0) -> None:
         self.value = value
+        self.objects = objects
+        """How many objects the list in it holds, for the tally of what was answered."""
 
 
 class Odd(Exception):

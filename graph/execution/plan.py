@@ -120,6 +120,8 @@ class SelectionPlan:
         self.empty: dict[str, Any] = dict.fromkeys(field.key for field in self.fields)
         self._builders: dict[tuple[str, ...] | None, Builder] = {}
         self._objects = 0
+        self.memo: dict[Any, Any] = {}
+        """What others worked out about it, as for FieldNodes."""
 
     def builder(self, columns: tuple[str, ...] | None, objects: int) -> Builder | None:
         """The generated function, or None as long as so few objects came by that it does not pay to make one."""

@@ -12,6 +12,7 @@ from graph.execution.failures import Failures
 from graph.execution.fields import answer
 from graph.execution.plan import FieldPlan, Plan, SelectionPlan
 from graph.execution.slots import Level, Slots
+from graph.execution.tally import Tally
 from graph.execution.waiting import Waiting
 
 
@@ -26,12 +27,14 @@ class Run:
         """What has to be awaited before it can be completed, and was not yet begun."""
         self.levels: deque[Level] = deque()
         """Objects whose fields come next."""
+        self.tally = Tally()
         self._infos: dict[FieldPlan, Any] = {}
 
     def root(self, plan: SelectionPlan) -> Level:
         """The level of the root value, with nothing in it yet."""
         level = Level(plan, [self.executor.root_value], None)
         level.outs = [plan.empty.copy()]
+        self.tally.levels.append((plan, 1))
         return level
 
     def add(self, level: Level, fields: Sequence[FieldPlan]) -> None:
@@ -75,6 +78,7 @@ class Run:
 
     def _level(self, level: Level) -> None:
         plan, sources = level.plan, level.sources
+        self.tally.levels.append((plan, len(sources)))
         outs, fields = None, plan.resolved
         build = plan.builder(level.columns, len(sources))
         if build is not None:

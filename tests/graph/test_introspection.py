@@ -10,7 +10,7 @@ import pytest
 
 from graph.environment import SettingsError
 from graph.introspection import Introspection
-from graph.operations import Operations
+from graph.operations import Operations, Rules
 from graph.schema import schema
 from graph.settings import Settings
 from tests.api import SECRET, Api, build
@@ -105,7 +105,7 @@ async def test_by_every_way_of_http(built: Build) -> None:
 def test_a_chain_of_fragments_is_looked_through_once() -> None:
     """Each spreads the next twice: followed blindly, that were 2**40 fields."""
     links = "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(40))
-    operations = Operations(schema, "breadth-first", "off")
+    operations = Operations(schema, Rules())
     document = operations.document("{ ...F0 } " + links + "fragment F40 on Query { __schema { queryType { name } } }")
     [operation] = document.operations
     assert document.errors == []

@@ -136,9 +136,9 @@ async def both(url_of: UrlOf, template: str, tmp_path_factory: pytest.TempPathFa
     places = [tmp_path_factory.mktemp(one) for one in ("stock", "ours")]
     with pytest.MonkeyPatch.context() as environ:
         environ.setenv("EXECUTOR", "stock")
-        async with build(url_of(name), places[0]) as stock:
+        async with build(url_of(name), places[0], COST_BUDGET="0") as stock:
             environ.setenv("EXECUTOR", "breadth-first")
-            async with build(url_of(name), places[1]) as ours:
+            async with build(url_of(name), places[1], COST_BUDGET="0") as ours:
                 found = Both(stock, ours).as_(token("demo", (*EVERYTHING, "admin")))
                 await found.stock.data(CLIENT)
                 await found.stock.data(DEAD_LETTERS)
@@ -275,6 +275,22 @@ async def test_generated_queries_have_the_same_answers(both: Both, part: int) ->
         query, variables = Questions(schema._schema, rng, found, bad).operation("query")
         if "liveCursor" not in query and " url" not in query:  # their clocks run meanwhile
             answered += b"GRAPHQL_VALIDATION_FAILED" not in await both.answer(query, **variables)
+
+
+async def test_no_generated_query_uses_more_than_it_asked_for(both: Both) -> None:
+    found = Found(await both.ours.data(DISCOVERY))
+    tried = 0
+    for number in range(QUESTIONS // _PARTS):
+        rng = random.Random(f"costs {number}")
+        query, variables = Questions(schema._schema, rng, found, 0.0).operation("query")
+        body = {"query": query, "variables": variables, "extensions": {"cost": True}}
+        for _ in range(2):  # of rows, and as PostgreSQL writes them
+            answer = (await both.ours.client.post("/graphql", json=body, headers=both.ours._headers)).json()
+        cost = answer.get("extensions", {}).get("cost")
+        if cost is not None:
+            tried += 1
+            assert 1 <= cost["used"] <= cost["requested"], f"{query}\n{variables}"
+    assert tried > QUESTIONS // _PARTS // 2
 
 
 async def test_an_introspection_has_the_same_answer(both: Both) -> None:
