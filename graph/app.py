@@ -17,6 +17,7 @@ from graph.explorer.routes import routes as explorer_routes
 from graph.files import Links
 from graph.ingest_events.endpoint import PATH as EVENTS
 from graph.ingest_events.endpoint import IngestEvents
+from graph.keyed_requests import KeyedRequests
 from graph.live.connections import Connections
 from graph.live.hub import Live
 from graph.live.streams import Streams
@@ -64,7 +65,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     )
     authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
-    operations = Operations(schema, settings.executor)
+    operations = Operations(schema, settings.executor, KeyedRequests(settings.idempotency))
     objects = objects_of(settings)
     address, public = settings.address(settings.port), settings.object_store_public_url
     storage = Storage(database, objects)

@@ -13,6 +13,7 @@ from graph.context import Context
 from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
 from graph.executors import EXECUTORS
+from graph.keyed_requests import KeyedRequests
 
 _NO_VARIABLES = VariableValues({}, {})
 _MOST_ERRORS = 50
@@ -24,9 +25,10 @@ Variables = Mapping[str, Any] | None
 class Operations:
     """Answers the operations of a schema."""
 
-    def __init__(self, schema: strawberry.Schema, executor: str) -> None:
+    def __init__(self, schema: strawberry.Schema, executor: str, keyed: KeyedRequests | None = None) -> None:
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
         self._documents = Documents(self.schema)
+        self._keyed = keyed or KeyedRequests()
         self._executor: Callable[..., Executor[Any]] = EXECUTORS[executor]
 
     def document(self, text: str) -> Document:
@@ -105,10 +107,34 @@ class Operations:
             executor = self.executor(document, name, variables, context, extensions)
             if isinstance(executor, list):
                 return ExecutionResult(None, [shown(error, name) for error in executor])
-            found: Any = executor.execute_operation()
-            result: ExecutionResult = await found if executor.is_awaitable(found) else found
+            key = _key_of(operation, context, extensions)
+            if key is not None:
+                fields = {node.name.value for node, _ in access.root_fields(document, operation)}
+
+                async def run() -> ExecutionResult:
+                    return await _run(self.executor(document, name, variables, context, extensions), name)
+
+                return await self._keyed.answer(key, (document.text, name, variables), fields, context, run)
+            return await _run(executor, name)
         except Exception as error:
             return ExecutionResult(None, [internal(error, operation=name)])
-        if result.errors:
-            result.errors = [shown(error, name) for error in result.errors]
-        return result
+
+
+async def _run(executor: Any, name: str | None) -> ExecutionResult:
+    """What an executor answers, its errors as the caller sees them."""
+    found: Any = executor.execute_operation()
+    result: ExecutionResult = await found if executor.is_awaitable(found) else found
+    if result.errors:
+        result.errors = [shown(error, name) for error in result.errors]
+    return result
+
+
+def _key_of(
+    operation: OperationDefinitionNode, context: Context, extensions: Mapping[str, Any] | None
+) -> object | None:
+    """The idempotency key of a mutation. Any other operation may be sent again as it is, and its key says nothing."""
+    key: object = context.idempotency_key
+    if key is None and extensions:
+        key = extensions.get("idempotencyKey")
+    is_change = key is not None and operation.operation == OperationType.MUTATION
+    return key if is_change and context.scopes is not None else None

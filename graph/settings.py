@@ -20,6 +20,7 @@ from graph.environment import (
     secret,
     whole,
 )
+from graph.idempotency_settings import IdempotencySettings
 from graph.mail_settings import MailSettings
 from jobs.mailings.options import MailOptions
 
@@ -127,6 +128,8 @@ class Settings:
     """Of requests with files. UPLOAD_BYTES: of a body. UPLOAD_FILES. UPLOAD_QUIET_SECONDS."""
     mail: MailSettings
     """SMTP_URL and others, see there."""
+    idempotency: IdempotencySettings
+    """IDEMPOTENCY_HOURS, see there."""
     worker: bool
     """WORKER: on, or off where only processes of their own (``groundswell worker``) do background work."""
     jobs_heartbeat: timedelta
@@ -181,6 +184,7 @@ class Settings:
             object_store_public_url=object_store_public_url(environ.get("OBJECT_STORE_PUBLIC_URL") or ""),
             upload_limits=_upload_limits(environ),
             mail=MailSettings.from_env(environ),
+            idempotency=IdempotencySettings.from_env(environ),
             worker=one_of(environ, "WORKER", "on", ("on", "off")) == "on" if worker is None else worker,
             jobs_heartbeat=timedelta(seconds=whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
             export_part_rows=whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),

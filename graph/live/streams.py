@@ -49,6 +49,8 @@ class Request:
     """The cursor that the transport knows to be the last one seen."""
     may_change: bool = True
     """Whether it may be a mutation: not by GET."""
+    idempotency_key: str | None = None
+    """The key that its transport says; another may be in its extensions."""
 
     @classmethod
     def of(cls, given: Any, **further: Any) -> "Request":
@@ -100,6 +102,7 @@ class Streams:
 
     async def _answer(self, viewer: Viewer, request: Request, operation: Operation) -> str:
         context = Context(self._database, viewer, self.live, self._links)
+        context.idempotency_key = request.idempotency_key
         try:
             result = await self._operations.answer(
                 operation.document, operation.node, operation.name, operation.variables, context, request.extensions

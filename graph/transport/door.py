@@ -165,7 +165,8 @@ async def _asked(request: HttpRequest, receive: Receive) -> Request:
                 given[name] = _json(parameters[name], name)
     else:
         raise bad_input(f"A stream is asked for by POST or GET, not by {request.method}.")
-    return Request.of(given, resume_after=request.headers.get("last-event-id"), may_change=request.method == "POST")
+    key, after = request.headers.get("idempotency-key"), request.headers.get("last-event-id")
+    return Request.of(given, resume_after=after, may_change=request.method == "POST", idempotency_key=key)
 
 
 def _json(given: str | bytes, what: str) -> Any:

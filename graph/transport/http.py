@@ -69,7 +69,8 @@ class GraphQLView(GraphQL[Context, None]):
             if kind.startswith("application/json"):
                 body = await _body(receive)
                 asked = _asked(body)
-                if asked is not None and await self._answer(await self._viewer(scope), asked, send):
+                key = _header(scope, "idempotency-key")
+                if asked is not None and await self._answer(await self._viewer(scope), asked, send, key):
                     return
                 receive = _again(body, receive)
             elif kind.lower().startswith(uploads.MEDIA_TYPE):
@@ -97,7 +98,7 @@ class GraphQLView(GraphQL[Context, None]):
             asked = _operation(uploads.operation_of(form))
             if asked is None:
                 raise forms.bad_form("operations must be one operation: a query, its variables, its operationName.")
-            if not await self._answer(viewer, asked, send):
+            if not await self._answer(viewer, asked, send, headers.get("idempotency-key")):
                 raise forms.bad_form("There is no operation of this operationName.")
         finally:
             await form.close()
@@ -105,9 +106,10 @@ class GraphQLView(GraphQL[Context, None]):
     async def _viewer(self, scope: Scope) -> Viewer | None:
         return await self._authenticator.viewer(_header(scope, "authorization"))
 
-    async def _answer(self, viewer: Viewer | None, asked: Asked, send: Send) -> bool:
+    async def _answer(self, viewer: Viewer | None, asked: Asked, send: Send, key: str | None) -> bool:
         """Answers an operation; False where there is none of that name, which the stock view says."""
         context = Context(self._database, viewer, self._live, self._links)
+        context.idempotency_key = key
         document = self._operations.document(asked.query)
         try:
             operation = document.operation(asked.name)
@@ -132,7 +134,9 @@ class GraphQLView(GraphQL[Context, None]):
     async def get_context(self, request: Any, response: Any) -> Context:
         """Who asks. Raises UNAUTHENTICATED for a credential that is not good."""
         viewer = await self._authenticator.viewer(request.headers.get("authorization"))
-        return Context(self._database, viewer, self._live, self._links)
+        context = Context(self._database, viewer, self._live, self._links)
+        context.idempotency_key = request.headers.get("idempotency-key")
+        return context
 
     async def execute_operation(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the operation and ends its snapshot, whatever came of it."""
