@@ -229,11 +229,12 @@ async def _claim(asked: Asked, transaction: Transaction) -> None:
 
 
 def _opening_of(fields: set[str], variables: object) -> Opening:
-    """When the transaction of an operation begins; of several, the latest."""
-    openings = [_OPENINGS.get(field, Opening.AT_ONCE) for field in fields]
-    if uploads_in(variables):
-        openings.append(Opening.WITH_A_CHANGE)
-    return max(openings, key=lambda opening: opening.value, default=Opening.AT_ONCE)
+    """When the transaction of an operation begins."""
+    openings = {_OPENINGS.get(field, Opening.AT_ONCE) for field in fields}
+    if openings == {Opening.AFTERWARDS}:
+        return Opening.AFTERWARDS  # beside others, its transactions are parts of the one for all
+    is_slow = Opening.WITH_A_CHANGE in openings or bool(uploads_in(variables))
+    return Opening.WITH_A_CHANGE if is_slow else Opening.AT_ONCE
 
 
 def _replayed(asked: Asked, kept: Kept) -> Answer:

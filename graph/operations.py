@@ -111,8 +111,11 @@ class Operations:
             if key is not None:
                 fields = {node.name.value for node, _ in access.root_fields(document, operation)}
 
+                made = [executor]
+
                 async def run() -> ExecutionResult:
-                    return await _run(self.executor(document, name, variables, context, extensions), name)
+                    again = made.pop() if made else self.executor(document, name, variables, context, extensions)
+                    return await _run(again, name)
 
                 return await self._keyed.answer(key, (document.text, name, variables), fields, context, run)
             return await _run(executor, name)

@@ -31,4 +31,5 @@ def error_of(response: httpx.Response) -> tuple[int, str]:
 
 def is_replay(response: httpx.Response) -> bool:
     """Whether a response says that it was given before."""
-    return response.headers.get("idempotency-replayed") == "true"
+    replayed: str = response.headers.get("idempotency-replayed", "false")
+    return replayed == "true"

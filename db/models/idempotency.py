@@ -1,6 +1,5 @@
 """Idempotency keys: what was answered to requests that their clients may send again."""
 
-
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
