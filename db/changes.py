@@ -45,36 +45,25 @@ async def change(
 
 
 class LostRace(Exception):
-    """A change inside of a transaction lost a race against what the transaction itself holds: only all of it can be run again."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
+    """A change inside of a running transaction lost a race, perhaps for what that holds already: all of it is to be run again."""
 
 
-async def change_within(
-    transaction: Transaction, work: Callable[[Transaction], Awaitable[T]], *, again: bool
-) -> Outcome[T]:
+async def change_within(transaction: Transaction, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
     """The same as a part of a running transaction, which is as it was before where the work is refused or fails.
 
-    ``again``: nothing else is held, so that the work can be run again by itself. Raises LostRace where it cannot.
+    Raises LostRace where ``change`` would run the work again.
     """
-    for attempt in range(_TRIES):
-        await transaction.driver.execute("SAVEPOINT change")
-        try:
-            return Outcome(await work(transaction))
-        except Exception as error:
-            await transaction.driver.execute("ROLLBACK TO SAVEPOINT change")
-            problems = _problems_of(error, transaction.client_id)
-            if problems is not None:
-                return Outcome(problems=problems)
-            if not _lost_a_race(error):
-                raise
-            if not again:
-                raise LostRace(error) from error
-            if attempt + 1 == _TRIES:
-                raise
-    raise AssertionError("unreachable")
+    await transaction.driver.execute("SAVEPOINT change")
+    try:
+        return Outcome(await work(transaction))
+    except Exception as error:
+        await transaction.driver.execute("ROLLBACK TO SAVEPOINT change")
+        problems = _problems_of(error, transaction.client_id)
+        if problems is not None:
+            return Outcome(problems=problems)
+        if _lost_a_race(error):
+            raise LostRace from error
+        raise
 
 
 _REFUSALS = (Refused, BadText, DBAPIError)

@@ -34,7 +34,7 @@ class Together:
         self.changes = 0
         """Changes that were made, and not refused."""
         self.lost_a_race = False
-        """Whether one was rolled back for a deadlock with what another operation holds: run the whole operation again."""
+        """Whether one was rolled back for a deadlock with another operation: the whole operation is to be run again."""
 
     async def __aenter__(self) -> "Together":
         return self
@@ -72,10 +72,10 @@ class Together:
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
         """Runs one change, as ``db.changes.change`` does. What is refused leaves the changes before it as they are."""
         try:
-            outcome = await change_within(await self.begin(), work, again=self.changes == 0)
-        except LostRace as lost:
+            outcome = await change_within(await self.begin(), work)
+        except LostRace:
             self.lost_a_race = True
-            raise lost.error from None
+            raise
         if not outcome.problems:
             self.changes += 1
         return outcome

@@ -6,11 +6,11 @@ Those that ask at the same time wait for the first: in its process for what it a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import ExecutionResult, GraphQLError
 
@@ -26,8 +26,6 @@ from graph.idempotency_settings import IdempotencySettings
 
 REPLAYED = "idempotency-replayed"
 """The header of an answer that was given before."""
-PATIENCE_SECONDS = 10.0
-"""How long a request waits for another of its key."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 """Seconds until it is looked again whether another process has answered."""
 _TRIES = 3
@@ -54,6 +52,14 @@ _OPENINGS = {"completeUpload": Opening.WITH_A_CHANGE, "recalculateScores": Openi
 """Of root fields, where it is not at once."""
 
 
+class Request(NamedTuple):
+    """What is asked: a text, which of its operations, its variables."""
+
+    query: str
+    name: str | None
+    variables: Any
+
+
 @dataclass(frozen=True)
 class Asked:
     """A request as its key knows it."""
@@ -61,8 +67,12 @@ class Asked:
     key: Key
     request: bytes
     opening: Opening
+    has_several: bool
+    """Whether it has several root fields, so that its changes lock in any order."""
     run: Callable[[], Awaitable[ExecutionResult]]
     """Executes it. It may be called again where nothing came of it."""
+    shown: Callable[[ExecutionResult], ExecutionResult]
+    """What came of it as its caller sees it."""
 
 
 @dataclass(frozen=True)
@@ -98,30 +108,31 @@ class _Known(Exception):
 
 
 class KeyedRequests:
-    """The requests with keys of one process. ``patience``: seconds for which one waits for another of its key."""
+    """The requests with keys of one process."""
 
-    def __init__(self, settings: IdempotencySettings | None = None, patience: float = PATIENCE_SECONDS) -> None:
-        self._lasts = (settings or IdempotencySettings()).lasts
-        self._patience = patience
+    def __init__(self, settings: IdempotencySettings | None = None) -> None:
+        self._settings = settings or IdempotencySettings()
         self._running: dict[bytes, _Running] = {}
 
     async def answer(
         self,
         given: object,
-        request: tuple[str, str | None, Any],
-        fields: set[str],
+        request: Request,
+        fields: Sequence[str],
         context: Context,
         run: Callable[[], Awaitable[ExecutionResult]],
+        shown: Callable[[ExecutionResult], ExecutionResult],
     ) -> ExecutionResult:
-        """The answer to a mutation that may run: what ``run`` answers, or what was answered before.
+        """The answer to a mutation that may run: what ``run`` answers, as it is ``shown``, or what was answered before.
 
-        ``request``: its text, which of its operations, its variables. ``fields``: the names of its root fields. What is wrong
-        with the key, or with using it, is the only error of an answer without data, and nothing was done then.
+        ``fields``: the names of its root fields. What is wrong with the key, or with using it, is the only error of an answer
+        without data, and nothing was done then.
         """
         try:
             key = Key.of(check(given), context.viewer)
-            opening = _opening_of(fields, request[2])
-            answer = await self._waited(Asked(key, await request_hash(*request), opening, run), context)
+            opening = _opening_of(set(fields), request.variables)
+            asked = Asked(key, await request_hash(*request), opening, len(fields) > 1, run, shown)
+            answer = await self._waited(asked, context)
         except _Busy:
             context.response_headers["retry-after"] = "1"
             return _refused(context, in_progress())
@@ -134,7 +145,7 @@ class KeyedRequests:
     async def _waited(self, asked: Asked, context: Context) -> Answer:
         """The answer of who runs it here already, if somebody does. Raises _Busy, and what running it raises."""
         loop, digest = asyncio.get_running_loop(), asked.key.digest
-        until = loop.time() + self._patience
+        until = loop.time() + self._settings.patience
         while (running := self._running.get(digest)) is not None:
             if running.request != asked.request:
                 raise reused()
@@ -161,25 +172,28 @@ class KeyedRequests:
 
     async def _first(self, asked: Asked, context: Context, until: float) -> Answer:
         """The answer that is kept, or that comes of running it. Raises _Busy where another process does for too long."""
-        pause, tries = _FIRST_PAUSE, _TRIES
+        pause, races = _FIRST_PAUSE, 0
         while True:
             try:
-                return await self._run(asked, context)
+                return await self._run(asked, context, alone=races > 0)
             except _Known as known:
                 return _replayed(asked, known.kept)
             except _Busy:
                 if asyncio.get_running_loop().time() + pause > until:
                     raise
             except _LostRaceError:
-                tries -= 1
-                if not tries:
+                races += 1
+                if races == _TRIES:
                     raise unavailable("It met with too many others. Nothing was done: try again.") from None
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _run(self, asked: Asked, context: Context) -> Answer:
-        """Runs it, and keeps its answer. Raises _Busy, _Known and _LostRaceError where nothing came of it."""
-        claim = partial(_claim, asked)
+    async def _run(self, asked: Asked, context: Context, *, alone: bool) -> Answer:
+        """Runs it, and keeps its answer. Raises _Busy, _Known and _LostRaceError where nothing came of it.
+
+        ``alone``: while nothing else runs of the workspace that has a key and several root fields.
+        """
+        claim = partial(_claim, asked, alone=alone)
         if asked.opening is not Opening.AT_ONCE:
             async with context.transaction(claim) as looking:
                 await looking.begin()
@@ -195,9 +209,10 @@ class KeyedRequests:
                 await context.release()
             if together.lost_a_race:
                 raise _LostRaceError
-            await together.begin()
-            if result.errors and not together.changes:
-                return Answer(result, is_kept=False)  # nothing was changed, and may be another time
+            await together.begin()  # raises what kept its changes from being made
+            result = asked.shown(result)
+            if result.errors and (result.data is None or not together.changes):
+                return Answer(result, is_kept=False)  # nothing is changed then, and may be another time
             return await self._keep(asked, result, together)
 
     async def _keep(self, asked: Asked, result: ExecutionResult, together: Together) -> Answer:
@@ -205,7 +220,9 @@ class KeyedRequests:
         if len(sealed) > LARGEST_ANSWER:
             raise limit_reached("The answer is too large to be kept for its key. Nothing was done: select less of it.")
         try:
-            kept = await idempotency.keep(await together.begin(), asked.key.digest, asked.request, sealed, self._lasts)
+            kept = await idempotency.keep(
+                await together.begin(), asked.key.digest, asked.request, sealed, self._settings.lasts
+            )
             if not kept:
                 raise _Busy  # somebody was faster by a hair: look again
             await together.commit()
@@ -219,13 +236,15 @@ class KeyedRequests:
         return Answer(result, is_kept=True)
 
 
-async def _claim(asked: Asked, transaction: Transaction) -> None:
+async def _claim(asked: Asked, transaction: Transaction, *, alone: bool) -> None:
     """Looks for an answer, and keeps others from running it until the transaction ends. Raises _Busy and _Known."""
     claim = await idempotency.claim(transaction, asked.key.digest)
     if claim.kept is not None:
         raise _Known(claim.kept)
     if not claim.is_free:
         raise _Busy
+    if asked.has_several:
+        await idempotency.take_turn(transaction, alone=alone)
 
 
 def _opening_of(fields: set[str], variables: object) -> Opening:

@@ -13,7 +13,7 @@ from graph.context import Context
 from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
 from graph.executors import EXECUTORS
-from graph.keyed_requests import KeyedRequests
+from graph.keyed_requests import KeyedRequests, Request
 
 _NO_VARIABLES = VariableValues({}, {})
 _MOST_ERRORS = 50
@@ -109,24 +109,29 @@ class Operations:
                 return ExecutionResult(None, [shown(error, name) for error in executor])
             key = _key_of(operation, context, extensions)
             if key is not None:
-                fields = {node.name.value for node, _ in access.root_fields(document, operation)}
+                fields = [node.name.value for node, _ in access.root_fields(document, operation)]
 
                 made = [executor]
 
                 async def run() -> ExecutionResult:
                     again = made.pop() if made else self.executor(document, name, variables, context, extensions)
-                    return await _run(again, name)
+                    return await _run(again)
 
-                return await self._keyed.answer(key, (document.text, name, variables), fields, context, run)
-            return await _run(executor, name)
+                request = Request(document.text, name, variables)
+                return await self._keyed.answer(key, request, fields, context, run, lambda result: _shown(result, name))
+            return _shown(await _run(executor), name)
         except Exception as error:
             return ExecutionResult(None, [internal(error, operation=name)])
 
 
-async def _run(executor: Any, name: str | None) -> ExecutionResult:
-    """What an executor answers, its errors as the caller sees them."""
+async def _run(executor: Any) -> ExecutionResult:
     found: Any = executor.execute_operation()
     result: ExecutionResult = await found if executor.is_awaitable(found) else found
+    return result
+
+
+def _shown(result: ExecutionResult, name: str | None) -> ExecutionResult:
+    """A result with its errors as the caller sees them."""
     if result.errors:
         result.errors = [shown(error, name) for error in result.errors]
     return result

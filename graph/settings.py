@@ -129,7 +129,7 @@ class Settings:
     mail: MailSettings
     """SMTP_URL and others, see there."""
     idempotency: IdempotencySettings
-    """IDEMPOTENCY_HOURS, see there."""
+    """IDEMPOTENCY_HOURS and others, see there."""
     worker: bool
     """WORKER: on, or off where only processes of their own (``groundswell worker``) do background work."""
     jobs_heartbeat: timedelta

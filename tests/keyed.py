@@ -9,7 +9,7 @@ from tests.api import Api
 BRAND = (
     "mutation ($n: String!) { createBrand(input: {name: $n}) { brand { id name } userErrors { code field message } } }"
 )
-UPSERT = """mutation ($n: String!, $input: CreateCampaignInput!) {
+SEVERAL = """mutation ($n: String!, $input: CreateCampaignInput!) {
   a: createBrand(input: {name: $n}) { brand { id name } userErrors { code } }
   b: createCampaign(input: $input) { campaign { id key name createdAt } userErrors { code } }
   c: createBrand(input: {name: $n}) { brand { id } userErrors { code } } }"""

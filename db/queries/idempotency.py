@@ -9,6 +9,8 @@ from sqlalchemy import Boolean, LargeBinary, Text, column, text
 from db.engine import Database, Transaction
 from db.statements import prepared
 
+_CLASS = 731_630
+"""Any constant will do; see ``db.queries.events.barrier``."""
 _AT_ONCE = 1_000
 """Keys that one transaction sweeps."""
 
@@ -41,6 +43,14 @@ async def claim(transaction: Transaction, digest: bytes) -> Claim:
     row = await transaction.row(_claim(), {"digest": digest, "lock": lock, "client": transaction.client_id})
     kept = None if row.answer is None else Kept(row.request, row.answer, row.is_reachable)
     return Claim(row.is_free, kept)
+
+
+async def take_turn(transaction: Transaction, *, alone: bool) -> None:
+    """Waits until nobody of the workspace runs alone; ``alone``: until nobody runs who took a turn. Comes before all locks but ``claim``'s.
+
+    For transactions of several changes: each of those locks in order, and all together do not.
+    """
+    await transaction.run(_ALONE if alone else _BESIDE, {"workspace": transaction.workspace_id})
 
 
 async def keep(transaction: Transaction, digest: bytes, request: bytes, answer: bytes, lasts: timedelta) -> bool:
@@ -86,6 +96,9 @@ def _keep() -> Any:
     )
     return kept.columns(column("kept", Text))
 
+
+_BESIDE = text(f"SELECT pg_advisory_xact_lock_shared({_CLASS}, (CAST(:workspace AS bigint) % 2147483647)::int)")
+_ALONE = text(f"SELECT pg_advisory_xact_lock({_CLASS}, (CAST(:workspace AS bigint) % 2147483647)::int)")
 
 # Workspace by workspace, as the index is. Keys that somebody writes just now are left for the next time.
 _SWEEP = text(
