@@ -19,6 +19,7 @@ from db.queries.mailings import moving
 from db.queries.mailings import writing as mailings
 from graph.ids import encode, parts
 from graph.schema import schema
+from tests import keyed
 from tests.api import Api, build, token
 from tests.creatives import change, create_space, picture, send, upload
 from tests.facts import (
@@ -395,7 +396,8 @@ def foreign(filled: tuple[str, dict[str, str]]) -> dict[str, str]:
 
 async def _theirs(api: Api) -> dict[str, str]:
     theirs = api.as_(token(workspace="other", scopes=("read", "write", "ingest", "admin")))
-    brand = await theirs.data('mutation { createBrand(input: {name: "Theirs"}) { brand { id } } }')
+    create = 'mutation { createBrand(input: {name: "Theirs"}) { brand { id } } }'
+    brand = (await keyed.send(theirs, "theirs", create)).json()["data"]
     campaign_id = await create_campaign(theirs, key="theirs", brandId=brand["createBrand"]["brand"]["id"])
     await record(theirs, campaign_id, [{"key": "theirs", "occurredAt": at()}])
     answer = await theirs.data(
@@ -572,6 +574,7 @@ ROWS = {
     "workspaces": 1,
     "brands": 1,
     "campaigns": 1,
+    "idempotency_keys": 1,
     "impressions": 1,
     "engagements": 3,
     "campaign_engagers": 1,
