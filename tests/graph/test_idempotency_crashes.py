@@ -36,11 +36,12 @@ async def serving(url: str, folder: Path, *module: str) -> AsyncIterator[tuple[a
     assert process.stdout is not None
     try:
         async with asyncio.timeout(PATIENCE):
-            async for printed in process.stdout:
-                if found := re.search(r"http://127\.0\.0\.1:[1-9]\d*", printed.decode()):
-                    yield process, found[0]
-                    return
-        raise AssertionError(f"it ended with {process.returncode}")
+            found = None
+            while found is None:
+                printed = await process.stdout.readline()
+                assert printed, f"it ended with {await process.wait()}"
+                found = re.search(r"http://127\.0\.0\.1:[1-9]\d*", printed.decode())
+        yield process, found[0]
     finally:
         if process.returncode is None:
             process.kill()
