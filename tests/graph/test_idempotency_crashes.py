@@ -12,14 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from db.engine import Database
-from tests.api import SECRET, Api
+from tests.api import SECRET, Api, build
 from tests.keyed import BRAND, SEVERAL, is_replay, send
 from tests.killed import POINTS
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
+MOST_LOST = 20
+"""Connections that are ended one by one: who is always interrupted never ends."""
 VARIABLES = {"n": "Acme", "input": {"name": "Spring", "key": "spring"}}
 
 
@@ -107,3 +110,34 @@ async def test_many_that_lose_their_server_ask_another(
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
     assert all(is_replay(answer) for answer in answers)
     assert await counted(database) == [1, 0, 1]
+
+
+async def test_connections_that_are_lost_at_any_moment_leave_one_effect(
+    api: Api, database: Database, database_url: str, tmp_path: Path
+) -> None:
+    lost = 0
+    terminate = text(
+        "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid() AND application_name = 'groundswell' AND state <> 'idle' ORDER BY random() LIMIT 1)"
+    )
+
+    async def insist(number: int, server: Api) -> None:
+        answers: list[httpx.Response] = []
+        while len(answers) < 2:
+            answer = await send(server, f"k{number}", BRAND, n=f"Acme {number}")
+            if answer.json()["data"] is not None:
+                answers.append(answer)
+        assert answers[0].json()["data"]["createBrand"]["brand"]["name"] == f"Acme {number}"
+        assert answers[1].content == answers[0].content
+
+    with capture_logs():  # each is told with its whole story
+        async with build(database_url, tmp_path) as other, database.engine.connect() as connection:
+            for server in (api, other):
+                await server.data("{ viewer { subject } }")
+            asking = [asyncio.create_task(insist(number, (api, other)[number % 2])) for number in range(20)]
+            while lost < MOST_LOST and not all(task.done() for task in asking):
+                lost += int((await connection.execute(terminate)).scalar_one())
+                await asyncio.wait(asking, timeout=0.1)
+            await asyncio.gather(*asking)
+    assert lost > 0
+    assert await counted(database) == [20, 0, 20]
