@@ -35,30 +35,65 @@ async def change(
         try:
             async with database.write(workspace_id, client_id) as transaction:
                 return Outcome(await work(transaction))
-        except Refused as refused:
-            return Outcome(problems=list(refused.problems))
-        except BadText as error:
-            return Outcome(problems=[invalid(str(error))])
-        except IntegrityError as error:
-            problem = problem_of(error)
-            if problem is None:
-                raise
-            return Outcome(problems=[problem])
-        except DBAPIError as error:
-            if client_id is not None and _is_denied(error):
-                return Outcome(problems=[Problem(ProblemCode.FORBIDDEN, _DENIED, ())])
+        except _REFUSALS as error:
+            problems = _problems_of(error, client_id)
+            if problems is not None:
+                return Outcome(problems=problems)
             if not _lost_a_race(error) or attempt + 1 == _TRIES:
                 raise
     raise AssertionError("unreachable")
 
 
+class LostRace(Exception):
+    """A change inside of a running transaction lost a race, perhaps for what that holds already: all of it is to be run again."""
+
+
+async def change_within(transaction: Transaction, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
+    """The same as a part of a running transaction, which is as it was before where the work is refused or fails.
+
+    Raises LostRace where ``change`` would run the work again.
+    """
+    await transaction.driver.execute("SAVEPOINT change")
+    try:
+        return Outcome(await work(transaction))
+    except Exception as error:
+        await transaction.driver.execute("ROLLBACK TO SAVEPOINT change")
+        problems = _problems_of(error, transaction.client_id)
+        if problems is not None:
+            return Outcome(problems=problems)
+        if _lost_a_race(error):
+            raise LostRace from error
+        raise
+
+
+_REFUSALS = (Refused, BadText, DBAPIError)
+
+
+def _problems_of(error: Exception, client_id: int | None) -> list[Problem] | None:
+    """What a change was refused for, as the caller can see it; None where it failed for another reason."""
+    if isinstance(error, Refused):
+        return list(error.problems)
+    if isinstance(error, BadText):
+        return [invalid(str(error))]
+    if isinstance(error, IntegrityError):
+        problem = problem_of(error)
+        return None if problem is None else [problem]
+    if client_id is not None and _is_denied(error):
+        return [Problem(ProblemCode.FORBIDDEN, _DENIED, ())]
+    return None
+
+
 _DENIED = "This API client sees only the campaigns that are granted to it, and may not change anything else."
 
 
-def _is_denied(error: DBAPIError) -> bool:
-    return isinstance(getattr(error.orig, "__cause__", None), asyncpg.InsufficientPrivilegeError)
+def _is_denied(error: Exception) -> bool:
+    return isinstance(_cause(error), asyncpg.InsufficientPrivilegeError)
 
 
-def _lost_a_race(error: DBAPIError) -> bool:
-    cause = getattr(error.orig, "__cause__", None)
-    return isinstance(cause, asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
+def _lost_a_race(error: Exception) -> bool:
+    return isinstance(_cause(error), asyncpg.DeadlockDetectedError | asyncpg.SerializationError)
+
+
+def _cause(error: Exception) -> BaseException | None:
+    """The driver's error, where SQLAlchemy has one."""
+    return getattr(getattr(error, "orig", None), "__cause__", None)

@@ -179,6 +179,18 @@ class Reads(OfWorkspace):
         return self._transaction
 
 
+class ReadsWithin(Reads):
+    """Reads inside of a running transaction, which see what it has changed. Closing them leaves it open."""
+
+    def __init__(self, database: "Database", transaction: Transaction) -> None:
+        super().__init__(database, transaction.workspace_id, transaction.client_id)
+        self._transaction = transaction
+
+    async def _close(self) -> None:
+        async with self._turn:
+            self._closed, self._transaction = True, None
+
+
 class Database:
     """The pool. ``size`` connections stay open, ``overflow`` more come and go."""
 

@@ -333,7 +333,7 @@ def refusal(
 
     ``scopes`` are those of the credential; None without one.
     """
-    for node, coordinate in document.once(("roots", id(operation)), lambda: _root_fields(document, operation)):
+    for node, coordinate in root_fields(document, operation):
         allowed = REQUIRED.get(coordinate, frozenset())
         if scopes is None:
             error = unauthenticated(f"{coordinate} needs a token: Authorization: Bearer ...")
@@ -357,8 +357,12 @@ def _too_far(document: Document, operation: OperationDefinitionNode) -> GraphQLE
     return GraphQLError(error.message, nodes=[node], extensions=error.extensions)
 
 
-def _root_fields(document: Document, operation: OperationDefinitionNode) -> list[tuple[FieldNode, str]]:
+def root_fields(document: Document, operation: OperationDefinitionNode) -> list[tuple[FieldNode, str]]:
     """The fields of the root that need a scope, with their coordinates."""
+    return document.once(("roots", id(operation)), lambda: _root_fields(document, operation))
+
+
+def _root_fields(document: Document, operation: OperationDefinitionNode) -> list[tuple[FieldNode, str]]:
     kind = operation.operation.value.title()
     fields = _fields(operation.selection_set, document.fragments, set())
     return [(node, f"{kind}.{node.name.value}") for node in fields if not node.name.value.startswith("__")]

@@ -17,6 +17,7 @@ from graph.explorer.routes import routes as explorer_routes
 from graph.files import Links
 from graph.ingest_events.endpoint import PATH as EVENTS
 from graph.ingest_events.endpoint import IngestEvents
+from graph.keyed_requests import KeyedRequests
 from graph.live.connections import Connections
 from graph.live.hub import Live
 from graph.live.streams import Streams
@@ -159,6 +160,7 @@ def _rules(settings: Settings) -> Rules:
         stored=stored_documents(settings.http, schema._schema),  # noqa: SLF001 - graphql-core's schema has no public name
         limits=settings.operation_limits,
         introspection=settings.perimeter.introspection,
+        keyed=KeyedRequests(settings.idempotency),
     )
 
 

@@ -9,6 +9,7 @@ from db.changes import Outcome, change
 from db.engine import Database, Reads, Transaction
 from db.models.live import Topic
 from db.queries.live import log
+from db.together import Together
 from graph.access import Viewer
 from graph.budgets import Charge
 from graph.errors import unauthenticated
@@ -33,6 +34,8 @@ class Context:
         self._links = links
         self._reads: Reads | None = None
         self._over = False
+        self.together: Together | None = None
+        """The transaction of all changes and reads, where they are to stand or fall together."""
         self.loaders = Loaders(lambda: self.reads)
         self.streams = False
         """Whether the transport can send more than one answer."""
@@ -93,7 +96,7 @@ class Context:
             # A loader whose waiters were cancelled comes late: it must not open what nobody will close.
             raise RuntimeError("the operation is over")
         if self._reads is None:
-            self._reads = self._database.reads(self.viewer.workspace_id, self.viewer.restricted_to)
+            self._reads = (self.together or self._database).reads(self.viewer.workspace_id, self.viewer.restricted_to)
         return self._reads
 
     async def events(
@@ -118,7 +121,13 @@ class Context:
     async def change(self, work: Callable[[Transaction], Awaitable[T]]) -> Outcome[T]:
         """Runs one transaction; whatever is read of its result afterwards is read from a fresh snapshot."""
         await self.release()
+        if self.together is not None:
+            return await self.together.change(work)
         return await change(self._database, self.viewer.workspace_id, work, self.viewer.restricted_to)
+
+    def transaction(self, opened: Callable[[Transaction], Awaitable[None]]) -> Together:
+        """A transaction of the viewer's for all changes of this operation: set ``together`` while it runs, and commit it."""
+        return Together(self._database, self.viewer.workspace_id, self.viewer.restricted_to, opened)
 
     async def close(self) -> None:
         """Ends the operation and its snapshot. Nothing can be read afterwards."""

@@ -16,6 +16,7 @@ from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
 from graph.executors import EXECUTORS
 from graph.introspection import Introspection
+from graph.keyed_requests import KeyedRequests, Request
 from graph.operation_limits import OperationLimits
 from graph.stored_documents import StoredDocuments
 
@@ -38,6 +39,7 @@ class Rules:
     limits: OperationLimits = field(default_factory=OperationLimits)
     introspection: str = "off"
     """Whom the schema is told: ``on``, ``token`` or ``off``."""
+    keyed: KeyedRequests = field(default_factory=KeyedRequests)
 
 
 class Operations:
@@ -47,6 +49,7 @@ class Operations:
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
         self._documents = Documents(self.schema, rules.limits)
         self._admission = Admission(rules.limits)
+        self._keyed = rules.keyed
         self.stored = rules.stored
         self._introspection = Introspection(rules.introspection)
         self._executor: Callable[..., Executor[Any]] = EXECUTORS[rules.executor]
@@ -136,13 +139,44 @@ class Operations:
             if isinstance(executor, list):
                 self._admission.settle(context, executor)
                 return ExecutionResult(None, [shown(error, name) for error in executor])
-            found: Any = executor.execute_operation()
-            result: ExecutionResult = await found if executor.is_awaitable(found) else found
+            if context.idempotency_key is not None and operation.operation == OperationType.MUTATION:
+                return await self._answer_once(executor, document, operation, name, variables, context, extensions)
+            return _shown(await self._run(executor, context, extensions), name)
         except Exception as error:
             return ExecutionResult(None, [internal(error, operation=name)])
+
+    async def _answer_once(
+        self,
+        executor: Executor[Any],
+        document: Document,
+        operation: OperationDefinitionNode,
+        name: str | None,
+        variables: Variables,
+        context: Context,
+        extensions: Mapping[str, Any] | None,
+    ) -> ExecutionResult:
+        """The answer to a mutation with a key: what was answered first under it."""
+        made = [executor]
+
+        async def run() -> ExecutionResult:
+            again: Any = made.pop() if made else self.executor(document, name, variables, context, extensions)
+            return await self._run(again, context, extensions)
+
+        fields = [node.name.value for node, _ in access.root_fields(document, operation)]
+        request = Request(document.text, name, variables)
+        answer = await self._keyed.answer(
+            context.idempotency_key, request, fields, context, run, lambda result: _shown(result, name)
+        )
+        if made:
+            self._admission.settle(context, [])  # nothing was executed
+        return answer
+
+    async def _run(
+        self, executor: Executor[Any], context: Context, extensions: Mapping[str, Any] | None
+    ) -> ExecutionResult:
+        found: Any = executor.execute_operation()
+        result: ExecutionResult = await found if executor.is_awaitable(found) else found
         self._admission.settle(context, executor, result, extensions)
-        if result.errors:
-            result.errors = [shown(error, name) for error in result.errors]
         return result
 
     async def opening(self, _document: Document, _operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
@@ -152,3 +186,10 @@ class Operations:
     async def answering(self, _document: Document, _operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
         """Answers events of a subscription: for whoever measures."""
         return await work
+
+
+def _shown(result: ExecutionResult, name: str | None) -> ExecutionResult:
+    """A result with its errors as the caller sees them."""
+    if result.errors:
+        result.errors = [shown(error, name) for error in result.errors]
+    return result

@@ -22,6 +22,7 @@ from graph.environment import (
     whole,
 )
 from graph.http_settings import HttpSettings
+from graph.idempotency_settings import IdempotencySettings
 from graph.mail_settings import MailSettings
 from graph.operation_limits import OperationLimits
 from graph.perimeter_settings import PerimeterSettings
@@ -139,6 +140,8 @@ class Settings:
     """DRAIN_SECONDS, KEEP_ALIVE_SECONDS, see there."""
     perimeter: PerimeterSettings
     """INTROSPECTION, see there."""
+    idempotency: IdempotencySettings
+    """IDEMPOTENCY_HOURS and others, see there."""
     worker: bool
     """WORKER: on, or off where only processes of their own (``groundswell worker``) do background work."""
     jobs_heartbeat: timedelta
@@ -200,6 +203,7 @@ class Settings:
             mail=MailSettings.from_env(environ),
             restarts=RestartSettings.from_env(environ),
             perimeter=PerimeterSettings.from_env(environ),
+            idempotency=IdempotencySettings.from_env(environ),
             worker=one_of(environ, "WORKER", "on", ("on", "off")) == "on" if worker is None else worker,
             jobs_heartbeat=timedelta(seconds=whole(environ, "JOBS_HEARTBEAT_SECONDS", 30, least=1)),
             export_part_rows=whole(environ, "EXPORT_PART_ROWS", 100_000, least=1),

@@ -15,6 +15,7 @@ from pgqueuer.models import Job, Schedule
 
 from db import queue
 from db.engine import Database, is_unavailable
+from db.queries import idempotency
 from db.queries.events import dead_letters
 from db.queries.exports import working
 from db.queries.exports.asking import ENTRYPOINT
@@ -125,7 +126,8 @@ class Worker:
             if self._stopping.is_set():
                 return
             self._register(queuer, halted)
-            beside = [asyncio.create_task(self._look(halted, halt)), asyncio.create_task(self._sweep(halted))]
+            works = (self._look(halted, halt), self._sweep(halted), self._forget(halted))
+            beside = [asyncio.create_task(work) for work in works]
             self._is_taking = True
             try:
                 await queuer.run(
@@ -186,6 +188,10 @@ class Worker:
         """Sweeps assets now and again. Beside the looks: a store that does not answer holds up nothing else."""
         await _now_and_again(lambda: sweep(self._database, self._objects), halted, "assets could not be swept")
 
+    async def _forget(self, halted: asyncio.Event) -> None:
+        """Removes idempotency keys whose time has passed, now and again."""
+        await _now_and_again(lambda: forget(self._database), halted, "idempotency keys could not be removed")
+
 
 async def _now_and_again(work: Callable[[], Awaitable[object]], halted: asyncio.Event, complaint: str) -> None:
     """Works every so often until it is halted, and complains of what fails for another reason than a database that is away."""
@@ -205,6 +211,12 @@ async def put_back(database: Database) -> None:
     async with database.everywhere() as transaction:
         for row in await working.unfinished(transaction):
             await queue.enqueue(transaction, ENTRYPOINT, {"workspace": row.workspace_id, "export": row.id})
+
+
+async def forget(database: Database) -> None:
+    """Removes all idempotency keys whose time has passed, some at a time: nobody waits for long."""
+    while await idempotency.sweep(database):
+        pass
 
 
 async def tidy(database: Database, before: datetime) -> None:

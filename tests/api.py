@@ -31,6 +31,7 @@ class Api:
 
     def __init__(self, client: httpx.AsyncClient, state: Any, credential: str | None) -> None:
         self.client = client
+        self.credential = credential
         self._state = state
         self.database: Database = state.database
         self.clients: Clients = state.clients

@@ -28,7 +28,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 PATIENCE = 60.0
 STEER = (
     *("DATABASE_", "JWT_", "GROUNDSWELL_", "LIVE_", "WEBSOCKET_", "ALLOWED_", "LOG_LEVEL", "OBJECT_STORE_"),
-    *("WORKER", "JOBS_", "EXPORT_", "METRICS", "UPLOAD_"),
+    *("WORKER", "JOBS_", "EXPORT_", "METRICS", "UPLOAD_", "IDEMPOTENCY_"),
 )
 
 Serve = Callable[..., "subprocess.Popen[str]"]

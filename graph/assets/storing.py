@@ -164,10 +164,9 @@ async def _made(
 
 async def _upload(info: Info, upload_id: int, problems: list[Problem]) -> Any:
     """The upload of an id; adds what is wrong where there is none, or where its time has passed."""
-    outcome = await info.context.change(lambda transaction: uploads.find(transaction, upload_id))
-    problems.extend(outcome.problems)
-    found = outcome.value
-    if not outcome.problems and (found is None or (found.asset_id is None and found.expires_at <= datetime.now(UTC))):
+    found = await uploads.find(info.context.reads, upload_id)
+    await info.context.release()  # storing takes its time, and needs no snapshot
+    if found is None or (found.asset_id is None and found.expires_at <= datetime.now(UTC)):
         problems.append(not_found("No such upload, or its time has passed.", "upload_id"))
         return None
     return found

@@ -11,6 +11,7 @@ from db.queries.email_events import recording
 from db.queries.mailings import moving
 from db.queries.mailings import writing as mailings
 from graph.ids import encode, parts
+from tests import keyed
 from tests.api import Api, token
 from tests.creatives import change, create_space, picture, upload
 from tests.facts import (
@@ -36,7 +37,8 @@ _WRONG = "userErrors { code message field }"
 async def one_of_each(api: Api, workspace: str) -> dict[str, str]:
     """Makes one thing of every type in a workspace, named ``theirs``; answers their ids."""
     theirs = api.as_(token(workspace=workspace, scopes=("read", "write", "ingest", "admin")))
-    brand = await theirs.data('mutation { createBrand(input: {name: "Theirs"}) { brand { id } } }')
+    create = 'mutation { createBrand(input: {name: "Theirs"}) { brand { id } } }'
+    brand = (await keyed.send(theirs, "theirs", create)).json()["data"]
     campaign_id = await create_campaign(theirs, key="theirs", brandId=brand["createBrand"]["brand"]["id"])
     await record(theirs, campaign_id, [{"key": "theirs", "occurredAt": at()}])
     answer = await theirs.data(

@@ -468,6 +468,7 @@ ROWS = {
     "workspaces": 1,
     "brands": 1,
     "campaigns": 1,
+    "idempotency_keys": 1,
     "impressions": 1,
     "engagements": 3,
     "campaign_engagers": 1,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from db.engine import Transaction
+from db.engine import Reads, Transaction
 from db.models.assets import Upload
 from db.queries.assets import blobs
 from db.queries.spaces.locking import lock_live
@@ -23,7 +23,7 @@ async def begin(transaction: Transaction, space_id: int, values: Mapping[str, An
     return int(await transaction.scalar(insert(Upload).values(row).returning(Upload.id)))
 
 
-async def find(transaction: Transaction, upload_id: int) -> Any:
+async def find(transaction: Transaction | Reads, upload_id: int) -> Any:
     """An upload, or None."""
     mine = (Upload.workspace_id == transaction.workspace, Upload.id == upload_id)
     names = ("id", "space_id", "file_name", "size_bytes", "sha256", "path", "expires_at", "asset_id")
