@@ -5,8 +5,10 @@ The pool's connections are in autocommit mode, so that nothing but this module b
 """
 
 import asyncio
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from time import perf_counter
 from typing import Any
 
 import asyncpg
@@ -15,14 +17,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from db import tenancy
-from db.pool import Lease
+from db import requests, tenancy
+from db.endings import FAREWELL, to_its_end, within
+from db.pool import Gate, Lease, PoolIsFull
+from db.requests import Timed
 from db.statements import BadText, Prepared, Rows
 
 STATEMENTS = 200
 """Statements that a connection keeps prepared."""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 CHANGE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+CONNECT = 10.0
+"""Seconds within which PostgreSQL must let a connection in."""
 
 Statement = Executable | Prepared
 Values = Mapping[str, Any]
@@ -62,6 +68,7 @@ class Transaction(OfWorkspace):
         self._lease = lease
         self._driver = lease.driver
         self._watchers = watchers
+        self._work = requests.working.get()
         self.workspace_id = workspace_id or 0
         self.client_id = client_id
         """The restricted API client whose grants bound it; None for all others."""
@@ -94,7 +101,10 @@ class Transaction(OfWorkspace):
         arguments = statement.arguments({"workspace": self.workspace_id, **values})
         for watcher in self._watchers:
             watcher(statement.sql, arguments)
+        timed = None if self._work is None else self._work.begun(statement.sql, perf_counter())
         rows = await self._driver.fetch(statement.sql, *arguments, record_class=statement.row_class)
+        if timed is not None:
+            timed.ended = perf_counter()
         return Rows(rows, statement.columns)
 
     async def _execute(self, statement: Executable, values: Values | None) -> CursorResult[Any]:
@@ -129,44 +139,93 @@ class Reads(OfWorkspace):
         self._open: Any = None
         self._transaction: Transaction | None = None
         self._closed = False
+        self._refusal: Unavailable | None = None
+        self._runner: asyncio.Task[Any] | None = None
+        """Who has the turn."""
+        self._cancelling = 0
 
     async def rows(self, statement: Statement, values: Values | None = None) -> Rows:
         """All rows of a statement, as of the snapshot."""
         async with self._turn:
-            return await (self._transaction or await self._begun()).rows(statement, values)
+            self._runner = asyncio.current_task()
+            try:
+                return await (self._transaction or await self._begun()).rows(statement, values)
+            except CancelledError:
+                self._refuse_if_cut()
+                raise
+            finally:
+                self._runner = None
 
     async def row(self, statement: Statement, values: Values | None = None) -> Any:
         """The only row of a statement, or None."""
-        async with self._turn:
-            return await (self._transaction or await self._begun()).row(statement, values)
+        async with self._turn:  # not in one place with the above: it is done for each statement
+            self._runner = asyncio.current_task()
+            try:
+                return await (self._transaction or await self._begun()).row(statement, values)
+            except CancelledError:
+                self._refuse_if_cut()
+                raise
+            finally:
+                self._runner = None
 
     async def close(self) -> None:
-        """Ends the snapshot and gives the connection back, even if who waits for it is cancelled. Never fails."""
-        await asyncio.shield(self._close())
+        """Ends the snapshot and gives the connection back, even if who waits for it is cancelled. Never fails.
+
+        A statement that still runs is one that nobody waits for any more: a loader's, whose readers were cancelled or have
+        failed. It is cancelled in PostgreSQL, too.
+        """
+        is_first, self._closed, self._transaction = not self._closed, True, None
+        runner = self._runner
+        if runner is None:
+            if self._open is not None or self._turn.locked():
+                await asyncio.shield(self._close())
+            return
+        if is_first:
+            self._cancelling = runner.cancelling()
+            runner.cancel()
+        await within(self._close(), FAREWELL)
 
     async def _close(self) -> None:
         async with self._turn:
-            self._closed = True
-            if self._transaction is not None:
-                self._transaction = None
+            opened, self._open = self._open, None
+            if opened is not None:
                 # Nothing was written: if the connection broke meanwhile, the answer is complete all the same.
                 with suppress(DBAPIError, asyncpg.PostgresError, *_GONE):
-                    await self._open.__aexit__(None, None, None)
+                    await opened.__aexit__(None, None, None)
 
     async def _begun(self) -> Transaction:
         if self._closed:
             raise RuntimeError("the snapshot of this operation is closed")
-        if self._transaction is None:
-            self._open = self._database.transaction(SNAPSHOT, self.workspace_id, self._client_id)
-            self._transaction = await self._open.__aenter__()
-        return self._transaction
+        if self._refusal is not None:
+            raise self._refusal  # one operation waits for a connection once
+        opened = self._database.transaction(SNAPSHOT, self.workspace_id, self._client_id)
+        try:
+            transaction = await opened.__aenter__()
+        except Unavailable as error:
+            self._refusal = error
+            raise
+        self._open = opened
+        if not self._closed:
+            self._transaction = transaction
+        return transaction
+
+    def _refuse_if_cut(self) -> None:
+        """Turns a cancellation by ``close`` into an error: a loader hands that on, and its futures are not left open."""
+        runner = self._runner
+        if self._closed and runner is not None and runner.uncancel() <= self._cancelling:
+            raise RuntimeError("the snapshot of this operation is closed") from None
 
 
 class Database:
-    """The pool. ``size`` connections stay open, ``overflow`` more come and go."""
+    """The pool. ``size`` connections stay open, ``overflow`` more come and go.
+
+    ``timeout``: seconds that work in the background waits for one. Requests have a patience of their own.
+    """
 
     def __init__(self, url: str, *, size: int = 10, overflow: int = 10, timeout: float = 10) -> None:
         self._attempts = size + overflow + 1
+        self._gate = Gate(size + overflow)
+        self._patience = timeout
         self.on_announcement: Callable[[], None] | None = None
         """Called after each commit that left something in the outbox."""
         self._watchers: list[Watcher] = []
@@ -182,9 +241,11 @@ class Database:
                 "server_settings": {"application_name": "groundswell", "timezone": "UTC"},
                 "statement_cache_size": STATEMENTS,
                 "max_cached_statement_lifetime": 0,  # PostgreSQL plans them anew by itself when it has to
+                "timeout": CONNECT,
             },
         )
         event.listen(self.engine.sync_engine, "before_cursor_execute", self._note)
+        event.listen(self.engine.sync_engine, "after_cursor_execute", _note_end)
 
     @contextmanager
     def watched(self, watcher: Watcher) -> Iterator[None]:
@@ -195,9 +256,12 @@ class Database:
         finally:
             self._watchers.remove(watcher)
 
-    def _note(self, _connection: object, _cursor: object, sql: str, values: Any, *_: object) -> None:
+    def _note(self, _c: object, _cursor: object, sql: str, values: Any, context: Any, _many: bool) -> None:
         for watcher in self._watchers:
             watcher(sql, values)
+        work = requests.working.get()
+        if work is not None and context is not None:
+            context.timed = work.begun(sql, perf_counter())
 
     def reads(self, workspace_id: int, client_id: int | None = None) -> Reads:
         """A snapshot of one workspace, not yet opened; for a restricted API client of what it may see. Close it."""
@@ -222,20 +286,49 @@ class Database:
         """A transaction that starts with ``begin``; of one workspace, or of all where that is None."""
         everywhere = workspace_id is None
         binding = tenancy.act_everywhere() if everywhere else tenancy.act_in(workspace_id or 0, client_id)
-        lease = await self._begin(f"{begin}; {binding}")
+        request = requests.current.get()
+        named = "" if request is None else f"; {request.binding}"
+        lease = await self._taken(f"{begin}; {binding}{named}", request)
         transaction = Transaction(lease, workspace_id, client_id, self._watchers)
         try:
             yield transaction
+        except CancelledError:
+            await within(self._end(lease, "ROLLBACK"), FAREWELL)
+            raise
         except BaseException:
-            await asyncio.shield(_end(lease, "ROLLBACK"))
+            await asyncio.shield(self._end(lease, "ROLLBACK"))
             raise
         else:
-            await asyncio.shield(self._commit(lease, announces=transaction.announces))
+            await to_its_end(self._commit(lease, transaction, is_change=begin == CHANGE))
 
-    async def _commit(self, lease: Lease, *, announces: bool) -> None:
-        await _end(lease, "COMMIT")
-        if announces and self.on_announcement is not None:
+    async def _commit(self, lease: Lease, transaction: Transaction, *, is_change: bool) -> None:
+        work = requests.working.get()
+        if work is None or not is_change:
+            await self._end(lease, "COMMIT")
+        else:
+            with work.committed():
+                await self._end(lease, "COMMIT")
+        if transaction.announces and self.on_announcement is not None:
             self.on_announcement()
+
+    async def _taken(self, sql: str, request: requests.Request | None) -> Lease:
+        """A connection on which a transaction has begun. Raises Unavailable where there is none to be had."""
+        patience = self._patience if request is None or request.patience is None else request.patience
+        began, work = perf_counter(), requests.working.get()
+        try:
+            await self._gate.enter(patience)
+            try:
+                return await self._begin(sql)
+            except BaseException:
+                self._gate.leave()
+                raise
+        except _NO_CONNECTION as error:
+            if work is not None:
+                work.refused = True
+            raise Unavailable(str(error)) from error
+        finally:
+            if work is not None:
+                work.waited += perf_counter() - began
 
     async def _begin(self, sql: str) -> Lease:
         # The BEGIN doubles as the liveness check that pool_pre_ping would pay a round trip for.
@@ -251,12 +344,26 @@ class Database:
             return lease
         raise AssertionError("unreachable")
 
+    async def _end(self, lease: Lease, sql: str) -> None:
+        try:
+            await lease.end(sql)
+        finally:
+            self._gate.leave()
+
     async def close(self) -> None:
         """Closes all connections."""
         await self.engine.dispose()
 
 
-_UNAVAILABLE = (*_GONE, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, PoolTimeoutError)
+class Unavailable(Exception):
+    """There was no connection to be had: nothing was done. The cause says why."""
+
+
+_NO_CONNECTION = (
+    *(*_GONE, PoolTimeoutError, PoolIsFull),
+    *(asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError),
+)
+_UNAVAILABLE = (*_NO_CONNECTION, Unavailable)
 # Lost races, no room, told to stop, no lock in time, a standby that is not yet promoted.
 _PASSING = (
     *_UNAVAILABLE,
@@ -287,14 +394,7 @@ def _is_caused_by(error: BaseException | None, kinds: tuple[type[BaseException],
     return False
 
 
-async def _end(lease: Lease, sql: str) -> None:
-    if not lease.is_valid:
-        await lease.give_back()  # PostgreSQL has rolled back
-        return
-    try:
-        await lease.driver.execute(sql)
-    except BaseException:
-        # Whether it was committed may be unknown; a connection in an unknown state is never used again.
-        await lease.throw_away()
-        raise
-    await lease.give_back()
+def _note_end(_c: object, _cursor: object, _sql: str, _values: object, context: Any, _many: bool) -> None:
+    timed: Timed | None = getattr(context, "timed", None)
+    if timed is not None:
+        timed.ended = perf_counter()

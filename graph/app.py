@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from db.engine import Database
 from graph.access import Authenticator
+from graph.deadlines import Deadlines
 from graph.explorer.page import Explorer, is_for_people
 from graph.explorer.routes import routes as explorer_routes
 from graph.files import Links
@@ -30,6 +31,8 @@ from graph.schema import schema
 from graph.settings import Settings
 from graph.transport.door import Door
 from graph.transport.http import GraphQLView
+from graph.transport.leaving import Leaving
+from graph.transport.request_ids import Requests
 from graph.working import objects_of, worker_of
 from jobs.assets.storing import Storage
 from jobs.sequencer import Sequencer
@@ -40,12 +43,16 @@ ENDPOINT = "/graphql"
 class Application(Starlette):
     """Starlette, but that GraphQL goes past its router: finding the one route costs a tenth of a small operation."""
 
-    def __init__(self, door: Door, explorer: Explorer, **options: Any) -> None:
+    def __init__(self, door: Door, explorer: Explorer, patience: float, **options: Any) -> None:
         super().__init__(**options)
         self._door, self._explorer = door, explorer
+        self._requests = Requests(self._answer, patience)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Called by the server."""
+        await self._requests(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") == ENDPOINT:
             scope["app"] = self
             await (self._explorer if is_for_people(scope) else self._door)(scope, receive, send)
@@ -59,12 +66,10 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     ``app.state`` holds the ``database``, ``live``, and the ``connections`` that stay open, which whoever stops the server
     must stop first.
     """
-    database = Database(
-        database_url, size=settings.pool_size, overflow=settings.pool_overflow, timeout=settings.pool_timeout
-    )
+    database = Database(database_url, size=settings.pool_size, overflow=settings.pool_overflow)
     authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
-    operations = Operations(schema, settings.executor)
+    operations = Operations(schema, settings.executor, Deadlines(settings.deadlines))
     objects = objects_of(settings)
     address, public = settings.address(settings.port), settings.object_store_public_url
     storage = Storage(database, objects)
@@ -99,11 +104,12 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
             await database.close()
 
     view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits)
-    door = Door(view, streams, authenticator, connections, settings.manners())
+    door = Door(Leaving(view, settings.deadlines.body), streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     plain = [*tracking_routes(tracking), *_beside(settings, database, links), Route(EVENTS, ingest)]
     routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
-    app = Application(door, Explorer(settings, database, ENDPOINT), routes=routes, lifespan=lifespan)
+    explorer = Explorer(settings, database, ENDPOINT)
+    app = Application(door, explorer, settings.deadlines.pool, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
     app.state.objects = objects
     app.state.clients, app.state.links = authenticator.clients, links

@@ -1,6 +1,8 @@
 """What a resolver gets: who asks, the operation's snapshot and loaders, and the way to change something."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import strawberry
@@ -37,12 +39,33 @@ class Context:
         """Whether the transport can send more than one answer."""
         self.resume_after: str | None = None
         """The cursor that the transport says a stream is resumed from: it wins over the one in the operation."""
+        self.deadline: asyncio.Timeout | None = None
+        """When all that it does is cancelled, while it is being answered."""
         self.idempotency_key: str | None = None
         """The key under which the client may send this request again, as its transport says it."""
         self.response_headers: dict[str, str] = {}
         """What an HTTP response to this operation says beside the usual, names in lower case."""
         self.response_status: int | None = None
         """The status of an HTTP response to this operation where nothing of it was done; None: the usual one."""
+
+    @property
+    def workspace_id(self) -> int | None:
+        """The viewer's workspace; None without a credential."""
+        return None if self._viewer is None else self._viewer.workspace_id
+
+    @asynccontextmanager
+    async def untimed(self) -> AsyncIterator[None]:
+        """Does not count what the block takes against the operation's deadline."""
+        deadline, now = self.deadline, asyncio.get_running_loop().time
+        left = None if deadline is None or deadline.when() is None else (deadline.when() or 0) - now()
+        if deadline is None or left is None:
+            yield
+            return
+        deadline.reschedule(None)
+        try:
+            yield
+        finally:
+            deadline.reschedule(now() + left)
 
     @property
     def live(self) -> Live:

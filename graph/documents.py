@@ -10,6 +10,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     parse,
     specified_rules,
     validate,
@@ -58,6 +59,11 @@ class Document:
             if name is None or (node.name is not None and node.name.value == name):
                 return node
         return None
+
+    def changes(self, name: str | None) -> bool:
+        """Whether the operation of this name is a mutation."""
+        operation = self.operation(name)
+        return operation is not None and operation.operation == OperationType.MUTATION
 
     def once(self, key: Hashable, work: Callable[[], T]) -> T:
         """What some work found out about the document when it was asked first."""

@@ -10,6 +10,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 
 from graph import access, limits
 from graph.context import Context
+from graph.deadlines import Deadlines
 from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
 from graph.executors import EXECUTORS
@@ -24,7 +25,8 @@ Variables = Mapping[str, Any] | None
 class Operations:
     """Answers the operations of a schema."""
 
-    def __init__(self, schema: strawberry.Schema, executor: str) -> None:
+    def __init__(self, schema: strawberry.Schema, executor: str, deadlines: Deadlines | None = None) -> None:
+        self._deadlines = deadlines or Deadlines()
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
         self._documents = Documents(self.schema)
         self._executor: Callable[..., Executor[Any]] = EXECUTORS[executor]
@@ -96,6 +98,18 @@ class Operations:
         extensions: Mapping[str, Any] | None = None,
     ) -> ExecutionResult:
         """The answer to an operation, its errors as the caller sees them. None only of a document that is not valid."""
+        answering = self._answer(document, operation, name, variables, context, extensions)
+        return await self._deadlines.kept(answering, document, name, context)
+
+    async def _answer(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode | None,
+        name: str | None,
+        variables: Variables,
+        context: Context,
+        extensions: Mapping[str, Any] | None,
+    ) -> ExecutionResult:
         if document.errors or operation is None:
             return ExecutionResult(None, [shown(error, name) for error in document.errors])
         try:
