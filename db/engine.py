@@ -14,12 +14,14 @@ from typing import Any
 import asyncpg
 from sqlalchemy import BigInteger, CursorResult, Executable, ScalarSelect, event, literal, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from db import requests, tenancy
+from db.availability import GONE, NO_CONNECTION, Unavailable
+from db.availability import is_passing as is_passing
+from db.availability import is_unavailable as is_unavailable
 from db.endings import FAREWELL, to_its_end, within
-from db.pool import Gate, Lease, PoolIsFull
+from db.pool import Gate, Lease
 from db.requests import Timed
 from db.statements import BadText, Prepared, Rows
 
@@ -34,14 +36,6 @@ Statement = Executable | Prepared
 Values = Mapping[str, Any]
 Watcher = Callable[[str, Sequence[Any]], None]
 """Is told of each statement and its parameters."""
-# What BEGIN raises on a connection that the server has closed. InternalClientError: its farewell was read just before.
-_GONE = (
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    OSError,
-)
 
 
 class OfWorkspace:
@@ -190,7 +184,7 @@ class Reads(OfWorkspace):
             opened, self._open = self._open, None
             if opened is not None:
                 # Nothing was written: if the connection broke meanwhile, the answer is complete all the same.
-                with suppress(DBAPIError, asyncpg.PostgresError, *_GONE):
+                with suppress(DBAPIError, asyncpg.PostgresError, *GONE):
                     await opened.__aexit__(None, None, None)
 
     async def _begun(self) -> Transaction:
@@ -322,7 +316,7 @@ class Database:
             except BaseException:
                 self._gate.leave()
                 raise
-        except _NO_CONNECTION as error:
+        except NO_CONNECTION as error:
             if work is not None:
                 work.refused = True
             raise Unavailable(str(error)) from error
@@ -338,7 +332,7 @@ class Database:
                 await lease.driver.execute(sql)
             except BaseException as error:
                 await asyncio.shield(lease.throw_away())
-                if isinstance(error, _GONE) and attempt + 1 < self._attempts:
+                if isinstance(error, GONE) and attempt + 1 < self._attempts:
                     continue
                 raise
             return lease
@@ -353,45 +347,6 @@ class Database:
     async def close(self) -> None:
         """Closes all connections."""
         await self.engine.dispose()
-
-
-class Unavailable(Exception):
-    """There was no connection to be had: nothing was done. The cause says why."""
-
-
-_NO_CONNECTION = (
-    *(*_GONE, PoolTimeoutError, PoolIsFull),
-    *(asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError),
-)
-_UNAVAILABLE = (*_NO_CONNECTION, Unavailable)
-# Lost races, no room, told to stop, no lock in time, a standby that is not yet promoted.
-_PASSING = (
-    *_UNAVAILABLE,
-    asyncpg.TransactionRollbackError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
-
-
-def is_unavailable(error: BaseException | None) -> bool:
-    """Whether an error says that the database could not be reached just now, and may be reached again."""
-    return _is_caused_by(error, _UNAVAILABLE)
-
-
-def is_passing(error: BaseException | None) -> bool:
-    """Whether a transaction that failed so is nobody's mistake: run again, as often as it takes, it succeeds."""
-    return _is_caused_by(error, _PASSING)
-
-
-def _is_caused_by(error: BaseException | None, kinds: tuple[type[BaseException], ...]) -> bool:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, kinds):
-            return True
-        cause = getattr(cause, "orig", None) or cause.__cause__
-    return False
 
 
 def _note_end(_c: object, _cursor: object, _sql: str, _values: object, context: Any, _many: bool) -> None:

@@ -19,7 +19,8 @@ from graphql import (
     SelectionSetNode,
 )
 
-from db.engine import Database, Unavailable
+from db.availability import Unavailable
+from db.engine import Database
 from db.queries import clients, workspaces
 from graph.clients.directory import Clients
 from graph.documents import Document

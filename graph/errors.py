@@ -13,7 +13,7 @@ import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from db.engine import Unavailable
+from db.availability import Unavailable
 from db.errors import Problem, ProblemCode, camel
 from db.keyset import BadPage
 from db.queries.calendar import TooManyPoints

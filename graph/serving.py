@@ -24,6 +24,7 @@ from graph.logs import configure_logging
 from graph.opening import database_at
 from graph.settings import Settings, address_of
 from graph.tokens import make_token
+from graph.transport.heads import patient
 from graph.working import objects_of
 from jobs import demo
 from jobs.sequencer import settle_epoch
@@ -81,6 +82,7 @@ def server_of(settings: Settings, url: str) -> uvicorn.Server:
         forwarded_allow_ips=list(settings.trusted_proxies),
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        http=patient(settings.deadlines.headers),
         ws="websockets-sansio",
         ws_max_size=settings.frame_bytes,
         ws_ping_interval=PING_SECONDS,

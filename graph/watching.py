@@ -15,16 +15,19 @@ log = structlog.get_logger("groundswell.slow")
 
 _MOST = 10
 """Statements that are told, the slowest first."""
+_LONGEST_NAME = 100
 _VERB = re.compile(r"\s*(\w+)")
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE)\s+(\w+)")
 
 
 def log_slow(document: Document, name: str | None, context: Context, work: Work, began: float, took: float) -> None:
     """Logs an operation that took long. Equal statements are told together. ``began``: of time.perf_counter."""
+    operation = document.operation(name)
+    called = None if operation is None or operation.name is None else operation.name.value
     log.warning(
         "slow operation",
         operation=hashed(document.text),
-        operation_name=name if document.operation(name) is not None else None,
+        operation_name=called and called[:_LONGEST_NAME],
         seconds=round(took, 3),
         waited_for_connection=round(work.waited, 3),
         statement_count=work.count,

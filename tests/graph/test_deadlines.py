@@ -2,65 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-import asyncpg
 import pytest
-from sqlalchemy import make_url
 
 from db.engine import Database
 from tests.api import Api, build
+from tests.locks import RUNNING, is_whole, locked
 
 CAMPAIGNS = "{ campaigns(first: 1) { nodes { name brand { name } } } }"
 CREATE = 'mutation { createBrand(input: {name: "Acme"}) { brand { name } userErrors { code } } }'
 TWICE = """mutation { first: createBrand(input: {name: "one"}) { brand { name } }
   second: createBrand(input: {name: "two"}) { brand { name } } }"""
-RUNNING = """SELECT count(*) FROM pg_stat_activity
-  WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle' AND backend_type = 'client backend'"""
 
 
 @pytest.fixture
 async def api(database_url: str, workspace: int, tmp_path: Path) -> AsyncIterator[Api]:
     async with build(database_url, tmp_path, REQUEST_SECONDS="0.5") as api:
         yield api
-
-
-@asynccontextmanager
-async def locked(database_url: str, table: str, mode: str = "ACCESS EXCLUSIVE") -> AsyncIterator[Any]:
-    """A lock on a table, held by another session, which is handed out to look at what runs."""
-    url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(url)
-    try:
-        async with connection.transaction():
-            await connection.execute(f"LOCK TABLE {table} IN {mode} MODE")
-            yield connection
-    finally:
-        await connection.close()
-
-
-async def until_waiting(connection: Any, count: int = 1) -> None:
-    """Waits until so many sessions wait for a lock."""
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    async with asyncio.timeout(10):
-        while await connection.fetchval(waiting) < count:
-            await asyncio.sleep(0.005)
-
-
-async def is_whole(database: Database) -> bool:
-    """Whether all connections can be taken at once, and none is left out."""
-    pool: Any = database.engine.pool
-
-    async def take() -> None:
-        async with database.everywhere():
-            await everybody.wait()
-
-    everybody = asyncio.Barrier(20)
-    async with asyncio.timeout(20):
-        await asyncio.gather(*(take() for _ in range(20)))
-    return bool(pool.checkedout() == 0)
 
 
 async def test_a_query_is_cancelled_with_its_statement(api: Api, database_url: str) -> None:
@@ -166,7 +126,9 @@ async def test_a_commit_that_is_under_way_is_not_cut(api: Api, database: Databas
     assert await is_whole(api.database)
 
 
-async def test_the_pool_is_whole_after_200_that_were_cancelled(database_url: str, workspace: int, tmp_path: Path) -> None:
+async def test_the_pool_is_whole_after_200_that_were_cancelled(
+    database_url: str, workspace: int, tmp_path: Path
+) -> None:
     settings = {"REQUEST_SECONDS": "0.1", "DATABASE_POOL_TIMEOUT": "5"}
     before = len(asyncio.all_tasks())
     async with build(database_url, tmp_path, **settings) as api:
@@ -192,7 +154,10 @@ async def test_a_full_pool_is_said_at_once(database_url: str, workspace: int, tm
         async with api.database.everywhere():
             began = perf_counter()
             responses = await asyncio.gather(
-                *(api.client.post("/graphql", json={"query": query}, headers=api._headers) for query in (CAMPAIGNS, CREATE))
+                *(
+                    api.client.post("/graphql", json={"query": query}, headers=api._headers)
+                    for query in (CAMPAIGNS, CREATE)
+                )
             )
             took = perf_counter() - began
         assert [response.status_code for response in responses] == [503, 503]
