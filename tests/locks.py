@@ -35,7 +35,7 @@ async def until_waiting(connection: Any, count: int = 1) -> None:
             await asyncio.sleep(0.005)
 
 
-async def is_whole(database: Database) -> bool:
+async def is_whole(database: Database, size: int = 20) -> bool:
     """Whether all connections can be taken at once, and none is left out."""
     pool: Any = database.engine.pool
 
@@ -43,7 +43,7 @@ async def is_whole(database: Database) -> bool:
         async with database.everywhere():
             await everybody.wait()
 
-    everybody = asyncio.Barrier(20)
+    everybody = asyncio.Barrier(size)
     async with asyncio.timeout(20):
-        await asyncio.gather(*(take() for _ in range(20)))
+        await asyncio.gather(*(take() for _ in range(size)))
     return bool(pool.checkedout() == 0)

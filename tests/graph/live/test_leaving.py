@@ -35,7 +35,7 @@ async def connected(server: Server) -> tuple[asyncio.StreamReader, asyncio.Strea
 
 async def nothing_runs(connection: Any) -> bool:
     async with asyncio.timeout(SECONDS):
-        while await connection.fetchval(RUNNING):  # noqa: ASYNC110 - there is none to wait for
+        while await connection.fetchval(RUNNING):
             await connection.execute("SELECT pg_stat_clear_snapshot()")  # or the transaction sees what it saw first
             await asyncio.sleep(0.01)
     return True
