@@ -1,9 +1,10 @@
 """What a resolver gets: who asks, the operation's snapshot and loaders, and the way to change something."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import strawberry
 
@@ -20,6 +21,12 @@ from graph.live.sources import Events, Gauge, Show, Visibility
 from graph.loaders import Loaders
 
 T = TypeVar("T")
+
+
+class Deadline(Protocol):
+    """The loop's time at which an operation is cancelled."""
+
+    until: float
 
 
 class Context:
@@ -39,7 +46,7 @@ class Context:
         """Whether the transport can send more than one answer."""
         self.resume_after: str | None = None
         """The cursor that the transport says a stream is resumed from: it wins over the one in the operation."""
-        self.deadline: asyncio.Timeout | None = None
+        self.deadline: Deadline | None = None
         """When all that it does is cancelled, while it is being answered."""
         self.idempotency_key: str | None = None
         """The key under which the client may send this request again, as its transport says it."""
@@ -57,15 +64,14 @@ class Context:
     async def untimed(self) -> AsyncIterator[None]:
         """Does not count what the block takes against the operation's deadline."""
         deadline, now = self.deadline, asyncio.get_running_loop().time
-        left = None if deadline is None or deadline.when() is None else (deadline.when() or 0) - now()
-        if deadline is None or left is None:
+        if deadline is None:
             yield
             return
-        deadline.reschedule(None)
+        left, deadline.until = deadline.until - now(), math.inf
         try:
             yield
         finally:
-            deadline.reschedule(now() + left)
+            deadline.until = now() + left
 
     @property
     def live(self) -> Live:

@@ -1,15 +1,15 @@
 """A client that leaves takes its work with it, and one that does not send its body is not waited for."""
 
 import asyncio
+import math
 from asyncio import CancelledError
 from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graph.refusals import Refusal
+from graph.ticking import Ticker
 
-LOOK_AFTER = 0.05
-"""Seconds after which a request is watched. Nearly all are answered before that, and pay for a timer only."""
 LEAST_RATE = 1024
 """Bytes a second that a body brings, after its first seconds."""
 _FILES = b"multipart/"
@@ -20,10 +20,11 @@ class Leaving:
 
     def __init__(self, app: ASGIApp, body_seconds: float) -> None:
         self._app, self._body_seconds = app, body_seconds
+        self._ticker = Ticker()  # most are answered before its first tick
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; 408 where its body does not come."""
-        watch = _Watch(receive, send, None if _brings_files(scope) else self._body_seconds)
+        watch = _Watch(scope, receive, send, self._body_seconds, self._ticker)
         try:
             await self._app(scope, watch.receive, watch.send)
         except CancelledError:
@@ -41,27 +42,27 @@ class _Watch:
     """Looks after one request."""
 
     __slots__ = (
-        "_has_looked",
         "_is_whole",
-        "_loop",
         "_receive",
+        "_scope",
+        "_seconds",
         "_send",
         "_task",
-        "_timer",
+        "_ticker",
         "_until",
         "_watching",
         "has_left",
         "is_late",
     )
 
-    def __init__(self, receive: Receive, send: Send, seconds: float | None) -> None:
-        self._receive, self._send = receive, send
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, scope: Scope, receive: Receive, send: Send, seconds: float, ticker: Ticker) -> None:
+        self._scope, self._receive, self._send, self._seconds = scope, receive, send, seconds
         self._task = asyncio.current_task()
-        self._until = None if seconds is None else self._loop.time() + seconds
-        self._timer: asyncio.TimerHandle | None = self._loop.call_later(LOOK_AFTER, self._look)
+        self._until: float | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._is_whole = self._has_looked = self.has_left = self.is_late = False
+        self._is_whole = self.has_left = self.is_late = False
+        self._ticker = ticker
+        ticker.add(self)
 
     async def receive(self) -> Message:
         """What the client sends. Whoever asks once all has come watches for its leaving himself."""
@@ -73,9 +74,6 @@ class _Watch:
             self.end()
         elif not message.get("more_body"):
             self._is_whole = True
-            if self._has_looked:
-                self.end()
-                self._look()
         elif self._until is not None:
             self._until += len(message.get("body", b"")) / LEAST_RATE
         return message
@@ -86,6 +84,17 @@ class _Watch:
             self.end()
         return self._send(message)
 
+    def look(self, now: float) -> None:
+        """Waits for the rest of the body, or for the client to leave: of what takes longer than most."""
+        if self._is_whole:
+            self._ticker.remove(self)
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+        elif self._until is None:
+            self._until = math.inf if _brings_files(self._scope) else now + self._seconds
+        elif now >= self._until and not self.is_late:
+            self.is_late = True
+            self._cut()
+
     def has_cut(self) -> bool:
         """Whether it was this that cancelled the request's task, which herewith is no longer cancelled."""
         ours = self.has_left or self.is_late
@@ -93,28 +102,10 @@ class _Watch:
 
     def end(self) -> None:
         """Looks no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._ticker.remove(self)
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
-
-    def _look(self) -> None:
-        """What takes longer than most: waits for the rest of the body, or for the client to leave."""
-        self._timer, self._has_looked = None, True
-        if self._is_whole:
-            self._watching = self._loop.create_task(self._watch())
-        elif self._until is not None:
-            self._timer = self._loop.call_at(self._until, self._be_late)
-
-    def _be_late(self) -> None:
-        self._timer = None
-        if self._until is not None and self._until > self._loop.time():
-            self._look()  # more has come meanwhile
-            return
-        self.is_late = True
-        self._cut()
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -1,7 +1,7 @@
 """The outermost layer: each request has an id, which its answer, the log and PostgreSQL know it by."""
 
+import random
 import re
-import secrets
 from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,7 +29,7 @@ class Requests:
             await self._app(scope, receive, send)
             return
         name, trace, seconds = _said(scope)
-        request = Request(name or secrets.token_hex(16), trace, self._patience)
+        request = Request(name or _new_id(), trace, self._patience)
         token, asked = requests.current.set(request), None
         try:
             if scope["type"] == "http":
@@ -53,7 +53,12 @@ def begin_operation() -> None:
     """From here on the running task answers an operation of its own, on a connection that stays open."""
     connection = requests.current.get()
     if connection is not None:
-        requests.current.set(Request(secrets.token_hex(16), connection.trace_id, connection.patience))
+        requests.current.set(Request(_new_id(), connection.trace_id, connection.patience))
+
+
+def _new_id() -> str:
+    """An id that no other request has. It opens nothing, so that it need not be hard to guess."""
+    return f"{random.getrandbits(128):032x}"
 
 
 def _said(scope: Scope) -> tuple[str | None, str | None, bytes | None]:

@@ -25,7 +25,9 @@ BUFFER = 16 * 1024
 SCHEMA = """{ campaigns(first: 1) { totalCount }
   __schema { types { name description fields { name description args { name description type { name } } } } } }"""
 """Some 500 KB, and a statement."""
-COMMENTS = """subscription ($ids: [ID!]!) { engagements(campaignIds: $ids) { engagement { ... on Comment { body } } } }"""
+COMMENTS = (
+    """subscription ($ids: [ID!]!) { engagements(campaignIds: $ids) { engagement { ... on Comment { body } } } }"""
+)
 
 
 @pytest.fixture
