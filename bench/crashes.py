@@ -137,7 +137,7 @@ async def _torture(server: Server, rounds: int, writers: int, chance: random.Ran
             died = server.kill_postmaster() or died
         if victim in ("server", "both"):
             await asyncio.to_thread(server.start)
-        await _until(lambda died=died: server.postmaster not in (0, died), began)  # its children may still acknowledge
+        await _until(lambda died=died: server.postmaster not in (0, died), began)  # type: ignore[misc] # its children may still acknowledge
         before = len(book.acknowledged)
         await _until(lambda before=before: len(book.acknowledged) > before, began)  # type: ignore[misc]
         book.outages.setdefault(victim, []).append(time.monotonic() - began)

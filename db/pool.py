@@ -4,11 +4,14 @@ A read runs on the driver itself. For such a use, an AsyncConnection and the gre
 as much as a statement does, so it is only there where a statement needs it.
 """
 
+import asyncio
 from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
+
+from db.observing import Observer, observed
 
 
 class Standing(NamedTuple):
@@ -24,6 +27,35 @@ class Standing(NamedTuple):
         pool: Any = engine.pool
         used: int = pool.checkedout()
         return cls(pool.size(), used + pool.checkedin(), used)
+
+
+class PoolIsFull(Exception):
+    """No connection became free in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no connection became free within {seconds:g} s")
+
+
+class Gate:
+    """Lets in as many as there are connections. Who waits comes in turn, and waits for so long as it says itself."""
+
+    def __init__(self, places: int) -> None:
+        self._places = asyncio.Semaphore(places)
+
+    async def enter(self, patience: float) -> None:
+        """Takes a place. Raises PoolIsFull after so many seconds."""
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout(patience):
+                await self._places.acquire()
+        except TimeoutError:
+            raise PoolIsFull(patience) from None
+
+    def leave(self) -> None:
+        """Gives the place back."""
+        self._places.release()
 
 
 class Lease:
@@ -54,6 +86,25 @@ class Lease:
     def is_valid(self) -> bool:
         """False once it was thrown away: a statement of SQLAlchemy that is cancelled takes its connection with it."""
         return bool(self._taken.is_valid)
+
+    async def begin(self, sql: str, observer: Observer | None = None) -> None:
+        """Begins a transaction. What is observed of it is BEGIN: the text may name a workspace."""
+        beginning = self.driver.execute(sql)
+        await (beginning if observer is None else observed(observer, "begin", "BEGIN", beginning))
+
+    async def end(self, sql: str, observer: Observer | None = None) -> None:
+        """Ends its transaction by COMMIT or ROLLBACK, and gives it back."""
+        if not self.is_valid:
+            await self.give_back()  # PostgreSQL has rolled back
+            return
+        try:
+            ending = self.driver.execute(sql)
+            await (ending if observer is None else observed(observer, sql.lower(), sql, ending))
+        except BaseException:
+            # Whether it was committed may be unknown; a connection in an unknown state is never used again.
+            await self.throw_away()
+            raise
+        await self.give_back()
 
     async def give_back(self) -> None:
         """Puts it back into the pool."""

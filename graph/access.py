@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,11 +19,12 @@ from graphql import (
     SelectionSetNode,
 )
 
+from db.availability import Unavailable
 from db.engine import Database, is_unavailable
 from db.queries import clients, workspaces
 from graph.clients.directory import Clients
 from graph.documents import Document
-from graph.errors import forbidden, unauthenticated, unavailable
+from graph.errors import NO_CONNECTION, forbidden, unauthenticated, unavailable
 from graph.reach import beyond
 
 log = structlog.get_logger("groundswell.access")
@@ -234,7 +235,7 @@ class Authenticator:
 
     async def _named(self, token: str) -> Viewer:
         claims = await self._claims(token)
-        workspace_id = await self._directory.id_of(_text(claims, "workspace"))
+        workspace_id = await _reached(self._directory.id_of(_text(claims, "workspace")))
         if workspace_id is None:
             # The same words as for any other bad token: a token cannot ask which workspaces exist.
             raise unauthenticated("The token is not valid here.")
@@ -244,7 +245,7 @@ class Authenticator:
         return Viewer(_text(claims, "sub"), workspace_id, scopes, _actor(claims, scopes), expires_at=expires_at)
 
     async def _client(self, secret: str) -> Viewer:
-        row = await self.clients.of(secret)
+        row = await _reached(self.clients.of(secret))
         if row is None:
             raise unauthenticated("The API client's secret is not valid here, or was revoked.")
         return Viewer(
@@ -278,6 +279,14 @@ class Authenticator:
         # Fetches over the network when it meets a new key, so never on the event loop.
         # The key as the address describes it, with its own algorithm: a token cannot choose another for it.
         return await asyncio.to_thread(self._keys.get_signing_key_from_jwt, token)
+
+
+async def _reached(look_up: Awaitable[Any]) -> Any:
+    """What a look-up finds. Raises UNAVAILABLE where there is no connection for it."""
+    try:
+        return await look_up
+    except Unavailable:
+        raise unavailable(NO_CONNECTION) from None
 
 
 class Directory:

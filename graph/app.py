@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.engine import Database
 from graph.access import Authenticator
+from graph.deadlines import Deadlines
 from graph.explorer.page import Explorer, is_for_people
 from graph.explorer.routes import routes as explorer_routes
 from graph.files import Links
@@ -34,7 +35,9 @@ from graph.telemetry.live import LiveMetrics
 from graph.telemetry.setup import Telemetry
 from graph.transport.door import Door
 from graph.transport.http import DOCUMENT_ID, GraphQLView
+from graph.transport.leaving import Leaving
 from graph.transport.perimeter import Perimeter, own_names
+from graph.transport.request_ids import Requests
 from graph.trusted_documents import stored_documents
 from graph.working import objects_of, worker_of
 from jobs.assets.storing import Storage
@@ -53,9 +56,8 @@ class Application(Starlette):
         self._door, self._explorer = door, explorer
         names = own_names(settings.public_url) if settings.development else None
         is_secure = (settings.public_url or "").startswith("https://")
-        self.outermost: ASGIApp = Perimeter(
-            self._found, ENDPOINT, settings.manners().allowed_origins, names, is_secure=is_secure
-        )
+        inside = Perimeter(self._found, ENDPOINT, settings.manners().allowed_origins, names, is_secure=is_secure)
+        self.outermost: ASGIApp = Requests(inside, settings.deadlines.pool)
         """What answers, and whatever was put around it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,9 +82,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     ``app.state`` holds the ``database``, ``live``, and the ``connections`` that stay open, which whoever stops the server
     must stop first.
     """
-    database = Database(
-        database_url, size=settings.pool_size, overflow=settings.pool_overflow, timeout=settings.pool_timeout
-    )
+    database = Database(database_url, size=settings.pool_size, overflow=settings.pool_overflow)
     authenticator = _authenticator(settings, database)
     live = Live(limits=settings.live_limits())
     telemetry = Telemetry.of(settings, database)
@@ -128,7 +128,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
             await telemetry.close()
 
     view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits, settings.http)
-    door = Door(view, streams, authenticator, connections, settings.manners())
+    door = Door(Leaving(view, settings.deadlines.body), streams, authenticator, connections, settings.manners())
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     telemetry.read(ingest.lines)
     beside = _beside(settings, database, links, readiness, telemetry)
@@ -157,10 +157,11 @@ def _rules(settings: Settings) -> Rules:
     """How operations are answered. Raises SettingsError."""
     return Rules(
         executor=settings.executor,
-        stored=stored_documents(settings.http, schema._schema),  # noqa: SLF001 - graphql-core's schema has no public name
+        stored=stored_documents(settings.http, schema._schema, settings.operation_limits),  # noqa: SLF001
         limits=settings.operation_limits,
         introspection=settings.perimeter.introspection,
         keyed=KeyedRequests(settings.idempotency),
+        deadlines=Deadlines(settings.deadlines),
     )
 
 

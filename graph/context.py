@@ -1,7 +1,10 @@
 """What a resolver gets: who asks, the operation's snapshot and loaders, and the way to change something."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar
 
 import strawberry
 
@@ -20,6 +23,12 @@ from graph.live.sources import Events, Gauge, Show, Visibility
 from graph.loaders import Loaders
 
 T = TypeVar("T")
+
+
+class Deadline(Protocol):
+    """The loop's time at which an operation is cancelled."""
+
+    until: float
 
 
 class Context:
@@ -41,6 +50,8 @@ class Context:
         """Whether the transport can send more than one answer."""
         self.resume_after: str | None = None
         """The cursor that the transport says a stream is resumed from: it wins over the one in the operation."""
+        self.deadline: Deadline | None = None
+        """When all that it does is cancelled, while it is being answered."""
         self.idempotency_key: str | None = None
         """The key under which the client may send this request again, as its transport says it."""
         self.charge: Charge | None = None
@@ -49,6 +60,24 @@ class Context:
         """What an HTTP response to this operation says beside the usual, names in lower case."""
         self.response_status: int | None = None
         """The status of an HTTP response to this operation where nothing of it was done; None: the usual one."""
+
+    @property
+    def workspace_id(self) -> int | None:
+        """The viewer's workspace; None without a credential."""
+        return None if self._viewer is None else self._viewer.workspace_id
+
+    @asynccontextmanager
+    async def untimed(self) -> AsyncIterator[None]:
+        """Does not count what the block takes against the operation's deadline."""
+        deadline, now = self.deadline, asyncio.get_running_loop().time
+        if deadline is None:
+            yield
+            return
+        left, deadline.until = deadline.until - now(), math.inf
+        try:
+            yield
+        finally:
+            deadline.until = now() + left
 
     @property
     def live(self) -> Live:

@@ -11,6 +11,7 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    OperationType,
     parse,
     specified_rules,
     validate,
@@ -81,6 +82,11 @@ class Document:
             if name is None or (node.name is not None and node.name.value == name):
                 return node
         return None
+
+    def changes(self, name: str | None) -> bool:
+        """Whether the operation of this name is a mutation."""
+        operation = self.operation(name)
+        return operation is not None and operation.operation == OperationType.MUTATION
 
     def explained(self) -> list[GraphQLError]:
         """What is wrong with it, with what may have been meant: for those who may know the schema."""

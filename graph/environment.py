@@ -1,6 +1,7 @@
 """What is in the environment: values by name, each checked, with a message for whoever set it."""
 
 import ipaddress
+import math
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -130,6 +131,20 @@ def whole(environ: Mapping[str, str], name: str, default: int, *, least: int, mo
     if most is not None and int(given) > most:
         raise SettingsError(f"{name} must be at most {most}; it is {given!r}.")
     return int(given)
+
+
+def seconds(environ: Mapping[str, str], name: str, default: float, *, least: float) -> float:
+    """Seconds, fractions allowed; the default where none are given. Raises SettingsError."""
+    given = environ.get(name)
+    if not given:
+        return default
+    try:
+        found = float(given)
+    except ValueError:
+        found = math.nan
+    if not least <= found < math.inf:
+        raise SettingsError(f"{name} must be a number of seconds, {least:g} or more; it is {given!r}.")
+    return found
 
 
 def one_of(environ: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:

@@ -13,13 +13,15 @@ import strawberry
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from db.engine import is_full, is_unavailable
+from db.availability import Unavailable, is_full, is_unavailable
 from db.errors import Problem, ProblemCode, camel
 from db.keyset import BadPage
 from db.queries.calendar import TooManyPoints
 from db.statements import BadText
 
 _BAD_VARIABLE = re.compile(r"Variable '\$\w+' (has|got) invalid value|Variable '\$\w+' of required type")
+
+NO_CONNECTION = "The database cannot be reached just now. Try again."
 
 log = structlog.get_logger("groundswell.graph")
 
@@ -58,6 +60,22 @@ def unauthenticated(message: str) -> GraphQLError:
 def unavailable(message: str) -> GraphQLError:
     """The error for something that we need from elsewhere and cannot have just now."""
     return GraphQLError(message, extensions={"code": "UNAVAILABLE"})
+
+
+def deadline_exceeded(seconds: float, commits: int | None = None, unknown: int = 0) -> GraphQLError:
+    """The error for what took longer than it may. ``commits``: changes of a mutation that were made before.
+
+    ``unknown``: those of which it is not known. The request's id finds them in PostgreSQL's log.
+    """
+    message = f"This took longer than {seconds:g} s, and was cancelled."
+    extensions: dict[str, Any] = {"code": "DEADLINE_EXCEEDED"}
+    if commits is not None:
+        extensions["committed"] = commits
+        message += " Nothing was changed." if not commits + unknown else f" Changes made before that: {commits}."
+    if unknown:
+        extensions["unknown"] = unknown
+        message += f" Changes that may have been made: {unknown}."
+    return GraphQLError(message, extensions=extensions)
 
 
 def forbidden(message: str) -> GraphQLError:
@@ -100,6 +118,8 @@ def shown(error: GraphQLError, operation_name: str | None) -> GraphQLError:
         return _with(error, str(cause), {"code": "BAD_USER_INPUT"})
     if isinstance(cause, ValueError) and "integer string conversion" in str(cause):
         return _with(error, "A number has more digits than any that can be meant.", {"code": "BAD_USER_INPUT"})
+    if isinstance(cause, Unavailable):
+        return _with(error, NO_CONNECTION, {"code": "UNAVAILABLE"})
     if cause is None or isinstance(cause, GraphQLError):
         return _with(error, error.message, {"code": _code(error), **(error.extensions or {})})
     away = _away(cause)

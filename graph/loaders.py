@@ -7,11 +7,13 @@ all of its keys share, so two fields that ask for the same things share their st
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from aiodataloader import DataLoader
 
 from db.engine import Reads
+
+T = TypeVar("T")
 
 Fetch = Callable[..., Awaitable[Sequence[Any]]]
 Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
@@ -39,7 +41,7 @@ class Loader(DataLoader[tuple[Any, ...], list[Any]]):
         It cannot be cancelled by one of those that wait for it. When a non-null field fails, graphql-core cancels its
         siblings. They share futures with fields elsewhere in the answer, which must not be dragged along.
         """
-        return asyncio.shield(super().load(key))
+        return _shared(super().load(key))
 
 
 class Level(DataLoader[Any, Any]):
@@ -50,7 +52,7 @@ class Level(DataLoader[Any, Any]):
 
     def load(self, key: Any) -> asyncio.Future[Any]:
         """A future of the field's value for this object; the value itself may be an error. As in Loader."""
-        return asyncio.shield(super().load(key))
+        return _shared(super().load(key))
 
 
 class Loaders:
@@ -104,6 +106,16 @@ class Loaders:
         if loader is None:
             loader = self._loaders[name] = Loader(batch)
         return loader
+
+
+def _shared(future: asyncio.Future[T]) -> asyncio.Future[T]:
+    future.add_done_callback(_retrieved)  # whoever waited may be gone, and then an error is nobody's
+    return asyncio.shield(future)
+
+
+def _retrieved(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 async def _only(values: Awaitable[list[Any]]) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from db import requests
 from graph.redaction import redacted
 
 
@@ -19,6 +20,16 @@ def trace_ids(_logger: object, _method: str, event: structlog.typing.EventDict) 
     return event
 
 
+def of_request(_logger: object, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Names the request that a line belongs to: only when there is a line, for most requests write none."""
+    request = requests.current.get()
+    if request is not None:
+        line.setdefault("request_id", request.id)
+        if request.trace_id is not None:
+            line.setdefault("trace_id", request.trace_id)
+    return line
+
+
 def configure_logging(level: str) -> None:
     """Sets up structlog, and sends the standard library's loggers (uvicorn's) the same way."""
     renderer: structlog.typing.Processor = (
@@ -29,6 +40,7 @@ def configure_logging(level: str) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         trace_ids,
+        of_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

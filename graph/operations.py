@@ -12,6 +12,7 @@ from graphql.execution.values import VariableValues, get_variable_values
 from graph import access
 from graph.admission import Admission
 from graph.context import Context
+from graph.deadlines import Deadlines
 from graph.documents import Document, Documents
 from graph.errors import bad_input, internal, shown
 from graph.executors import EXECUTORS
@@ -40,12 +41,14 @@ class Rules:
     introspection: str = "off"
     """Whom the schema is told: ``on``, ``token`` or ``off``."""
     keyed: KeyedRequests = field(default_factory=KeyedRequests)
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
 
 class Operations:
     """Answers the operations of a schema."""
 
     def __init__(self, schema: strawberry.Schema, rules: Rules) -> None:
+        self._deadlines = rules.deadlines
         self.schema = schema._schema  # noqa: SLF001 - graphql-core's schema has no public name
         self._documents = Documents(self.schema, rules.limits)
         self._admission = Admission(rules.limits)
@@ -128,6 +131,18 @@ class Operations:
         extensions: Mapping[str, Any] | None = None,
     ) -> ExecutionResult:
         """The answer to an operation, its errors as the caller sees them. None only of a document that is not valid."""
+        answering = self._answer(document, operation, name, variables, context, extensions)
+        return await self._deadlines.kept(answering, document, name, context)
+
+    async def _answer(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode | None,
+        name: str | None,
+        variables: Variables,
+        context: Context,
+        extensions: Mapping[str, Any] | None,
+    ) -> ExecutionResult:
         if document.errors or operation is None:
             errors = self.errors(document, context.scopes is not None)
             return ExecutionResult(None, [shown(error, name) for error in errors])

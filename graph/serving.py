@@ -24,6 +24,7 @@ from graph.opening import database_at
 from graph.schema import schema
 from graph.settings import Settings, address_of
 from graph.tokens import make_token
+from graph.transport.heads import patient
 from graph.trusted_documents import stored_documents
 from graph.working import objects_of
 from jobs import demo
@@ -47,7 +48,7 @@ def serve(settings: Settings, *, with_demo: bool) -> None:
         announce(listener.getsockname()[1])
         settings.signing_secret()
         objects_of(settings)
-        stored_documents(settings.http, schema._schema)  # noqa: SLF001
+        stored_documents(settings.http, schema._schema, settings.operation_limits)  # noqa: SLF001
         with database_at(settings) as url:
             before, after = asyncio.run(upgrade(url))
             if before != after:
@@ -84,6 +85,7 @@ def server_of(settings: Settings, url: str) -> uvicorn.Server:
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=settings.restarts.keep_alive,
+        http=patient(settings.deadlines.headers),
         ws=WebSocketProtocol,
         ws_max_size=settings.frame_bytes,
         ws_ping_interval=PING_SECONDS,

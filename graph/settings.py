@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from graph.deadline_settings import DeadlineSettings
 from graph.development import development_secret
 from graph.environment import (
     SettingsError,
@@ -99,8 +100,8 @@ class Settings:
     """DATABASE_POOL_SIZE: connections that stay open."""
     pool_overflow: int
     """DATABASE_POOL_OVERFLOW: connections that come and go beyond those."""
-    pool_timeout: float
-    """DATABASE_POOL_TIMEOUT: seconds that a request waits for a connection."""
+    deadlines: DeadlineSettings
+    """REQUEST_SECONDS, DATABASE_POOL_TIMEOUT, SLOW_SECONDS and others, see there."""
     live_database_url: str | None
     """LIVE_DATABASE_URL: the same database by another way, for the two connections that listen and hold a lock. Needed where
     DATABASE_URL leads through a pooler of transactions."""
@@ -184,7 +185,7 @@ class Settings:
             jwt_issuer=environ.get("JWT_ISSUER") or None,
             pool_size=whole(environ, "DATABASE_POOL_SIZE", 10, least=1),
             pool_overflow=whole(environ, "DATABASE_POOL_OVERFLOW", 10, least=0),
-            pool_timeout=whole(environ, "DATABASE_POOL_TIMEOUT", 10, least=1),
+            deadlines=DeadlineSettings.from_env(environ),
             live_database_url=database_url(environ.get("LIVE_DATABASE_URL"), "LIVE_DATABASE_URL"),
             live_keep=timedelta(hours=whole(environ, "LIVE_KEEP_HOURS", 7 * 24, least=1)),
             live_queue=whole(environ, "LIVE_QUEUE", 1_000, least=1),

@@ -7,9 +7,10 @@ from typing import Any
 
 from graphql import GraphQLSchema
 
-from graph.documents import Document
+from graph.documents import Documents
 from graph.environment import SettingsError
 from graph.http_settings import HttpSettings
+from graph.operation_limits import OperationLimits
 from graph.stored_documents import PREFIX, StoredDocuments, hash_of
 
 APOLLO = "apollo-persisted-query-manifest"
@@ -17,14 +18,14 @@ _TOLD = 5
 """Problems of a manifest that are told at once."""
 
 
-def stored_documents(settings: HttpSettings, schema: GraphQLSchema) -> StoredDocuments:
+def stored_documents(settings: HttpSettings, schema: GraphQLSchema, limits: OperationLimits) -> StoredDocuments:
     """The documents that the settings name, and room for those that clients send. Raises SettingsError."""
-    trusted = {} if settings.trusted_documents is None else load(settings.trusted_documents, schema)
+    trusted = {} if settings.trusted_documents is None else load(settings.trusted_documents, Documents(schema, limits))
     return StoredDocuments(trusted, only_trusted=settings.trusted_only, most_bytes=settings.persisted_bytes)
 
 
-def load(path: Path, schema: GraphQLSchema) -> dict[str, str]:
-    """The documents of a manifest by their ids, each valid in the schema. Raises SettingsError.
+def load(path: Path, known: Documents) -> dict[str, str]:
+    """The documents of a manifest by their ids, each valid in the schema and within the limits. Raises SettingsError.
 
     A JSON object of texts by ids, as relay-compiler and graphql-codegen write it, or Apollo's manifest of operations.
     """
@@ -38,7 +39,7 @@ def load(path: Path, schema: GraphQLSchema) -> dict[str, str]:
         documents = dict(_once(list(_entries(given))))
     except ValueError as error:
         raise _bad(path, f"{error}.") from None
-    problems = [problem for name, text in documents.items() for problem in _problems(schema, name, text)]
+    problems = [problem for name, text in documents.items() for problem in _problems(known, name, text)]
     if problems:
         more = f"\n  and {len(problems) - _TOLD} more" if len(problems) > _TOLD else ""
         listed = "".join(f"\n  {problem}" for problem in problems[:_TOLD])
@@ -73,14 +74,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _problems(schema: GraphQLSchema, name: str, text: str) -> Iterator[str]:
+def _problems(known: Documents, name: str, text: str) -> Iterator[str]:
     """What is wrong with a document, the first of it."""
     if not name:
         yield f"a document without an id: {text[:60]!r}"
     elif name.startswith(PREFIX) and name != PREFIX + hash_of(text):
         yield f"{name}: this is not the hash of its text, which has {PREFIX}{hash_of(text)}"
     else:
-        document = Document(schema, text)
+        document = known.of(text)
         if document.errors:
             yield f"{name}: {document.errors[0].message}"
         elif not document.operations:

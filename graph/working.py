@@ -51,7 +51,7 @@ def work(settings: Settings) -> None:
 
 
 async def _work(settings: Settings, url: str, objects: Objects) -> None:
-    database = Database(url, size=settings.pool_size, overflow=settings.pool_overflow, timeout=settings.pool_timeout)
+    database = Database(url, size=settings.pool_size, overflow=settings.pool_overflow)
     worker = worker_of(settings, database, url, objects, settings.address(settings.port))
     for number in _SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)

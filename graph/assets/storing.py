@@ -154,7 +154,8 @@ async def _made(
 
     async def attempt() -> _Made:
         try:
-            asset.file = await reached(store())
+            async with info.context.untimed():  # a large file takes as long as it takes
+                asset.file = await reached(store())
         except Refused as refused:
             return Outcome(problems=list(refused.problems))
         return await info.context.change(work)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +37,8 @@ class Group:
         """All events up to here were sent to who listened then."""
         self.is_open = True
         """Whether one can join."""
-        self._task = asyncio.create_task(self._run())
+        # It answers for all who ask, and is nothing of the request that came first.
+        self._task = asyncio.create_task(self._run(), context=Context())
 
     @contextmanager
     def joined(self, mailbox: Mailbox) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, OperationType, create_source_event_stream
 
+from db import requests
 from db.engine import Database, is_unavailable
 from graph.access import Viewer
 from graph.context import Context
@@ -89,6 +90,9 @@ class Streams:
             if kind != OperationType.SUBSCRIPTION:
                 yield Message(await self._answer(viewer, request, operation))
                 return
+            asks = requests.current.get()
+            if asks is not None:
+                asks.patience = None  # a stream goes on, and may wait for its connection
             with self._counted(viewer):
                 async with aclosing(self._subscribe(viewer, request, operation)) as messages:
                     async for message in messages:

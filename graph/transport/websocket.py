@@ -14,6 +14,7 @@ from graph.access import Authenticator, Viewer
 from graph.errors import internal, limit_reached
 from graph.live.connections import Connections, Ending
 from graph.live.streams import Refused, Request, Streams
+from graph.transport.request_ids import begin_operation
 
 PROTOCOL = "graphql-transport-ws"
 _LONGEST_REASON = 120
@@ -170,6 +171,7 @@ class Socket:
         await self._send({"id": name, "type": "error", "payload": [error.formatted]})
 
     async def _operate(self, name: str, payload: Mapping[str, Any]) -> None:
+        begin_operation()
         begin = f'{{"id":{orjson.dumps(name).decode()},"type":"next","payload":'
         try:
             async with aclosing(self._streams.run(self._whom(), Request.of(payload))) as messages:

@@ -1,0 +1,97 @@
+"""The outermost layer: each request has an id, which its answer, the log and PostgreSQL know it by."""
+
+import random
+import re
+from collections.abc import Awaitable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from db import requests
+from db.requests import Request
+from graph import deadlines
+from graph.refusals import Refusal
+
+LONGEST = 128
+"""Characters of an id that a client may choose."""
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?\Z")
+_SECONDS = re.compile(rb"[0-9]{1,6}(?:\.[0-9]{1,6})?\Z")
+
+
+class Requests:
+    """Names what comes in, and says what it is to be patient with."""
+
+    def __init__(self, app: ASGIApp, patience: float) -> None:
+        self._app, self._patience = app, patience
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Called by the server."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        name, trace, seconds = _said(scope)
+        request = Request(name or _new_id(), trace, self._patience)
+        token, asked = requests.current.set(request), None
+        try:
+            if scope["type"] == "http":
+                send = _named(send, request.id.encode())
+                if seconds is not None:
+                    if not _SECONDS.match(seconds) or not float(seconds):
+                        await _BAD_SECONDS.response()(scope, receive, send)
+                        return
+                    asked = deadlines.asked.set(float(seconds))
+            await self._app(scope, receive, send)
+        finally:
+            requests.current.reset(token)
+            if asked is not None:
+                deadlines.asked.reset(asked)
+
+
+_BAD_SECONDS = Refusal(400, "BAD_USER_INPUT", "X-Request-Timeout is a number of seconds, more than 0: 2.5")
+
+
+def begin_operation() -> None:
+    """From here on the running task answers an operation of its own, on a connection that stays open."""
+    connection = requests.current.get()
+    if connection is not None:
+        requests.current.set(Request(_new_id(), connection.trace_id, connection.patience))
+
+
+def _new_id() -> str:
+    """An id that no other request has. It opens nothing, so that it need not be hard to guess."""
+    return f"{random.getrandbits(128):032x}"
+
+
+def _said(scope: Scope) -> tuple[str | None, str | None, bytes | None]:
+    """The id, the trace and the seconds of a request's headers."""
+    found: str | None = None
+    trace: str | None = None
+    seconds: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            found = _id(value)
+        elif name == b"traceparent":
+            parent = _TRACEPARENT.match(value)
+            trace = None if parent is None else parent[1].decode()
+        elif name == b"x-request-timeout":
+            seconds = value
+    return found, trace, seconds
+
+
+def _id(given: bytes) -> str | None:
+    """The id that a client has chosen; None where it is none that can be written down."""
+    text = given.decode("latin-1").strip()
+    return text if 0 < len(text) <= LONGEST and text.isascii() and text.isprintable() else None
+
+
+def _named(send: Send, name: bytes) -> Send:
+    """What sends an answer with the request's id; and where there is no room, with when to come again."""
+
+    def sending(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"x-request-id", name)]
+            if message["status"] == 503 and not any(key.lower() == b"retry-after" for key, _ in headers):
+                headers.append((b"retry-after", deadlines.RETRY_AFTER.encode()))
+            message["headers"] = headers
+        return send(message)
+
+    return sending
