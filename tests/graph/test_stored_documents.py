@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from graphql import GraphQLError
 
+from graph.documents import Documents
 from graph.environment import SettingsError
 from graph.http_settings import HttpSettings
+from graph.operation_limits import OperationLimits
 from graph.schema import schema
 from graph.stored_documents import StoredDocuments
 from graph.trusted_documents import APOLLO, load
 from tests.api import Api, build, token
 
 SCHEMA = schema._schema
+DOCUMENTS = Documents(SCHEMA, OperationLimits())
 RESPONSE = "application/graphql-response+json"
 WHO = "query Who { viewer { subject } }"
 TYPE = "query Type { __typename }"
@@ -214,11 +217,11 @@ def written(path: Path, given: Any) -> Path:
 
 
 def test_manifests_are_read_as_the_builds_of_clients_write_them(tmp_path: Path) -> None:
-    assert load(written(tmp_path / "relay.json", MANIFEST), SCHEMA) == MANIFEST
+    assert load(written(tmp_path / "relay.json", MANIFEST), DOCUMENTS) == MANIFEST
     operations = [{"id": name, "body": text, "name": "x", "type": "query"} for name, text in MANIFEST.items()]
     apollo = {"format": APOLLO, "version": 1, "operations": operations}
-    assert load(written(tmp_path / "apollo.json", apollo), SCHEMA) == MANIFEST
-    assert load(written(tmp_path / "none.json", {}), SCHEMA) == {}
+    assert load(written(tmp_path / "apollo.json", apollo), DOCUMENTS) == MANIFEST
+    assert load(written(tmp_path / "none.json", {}), DOCUMENTS) == {}
 
 
 @pytest.mark.parametrize(
@@ -244,16 +247,16 @@ def test_manifests_are_read_as_the_builds_of_clients_write_them(tmp_path: Path) 
 def test_what_is_wrong_with_a_manifest_is_said_when_it_starts(tmp_path: Path, given: Any, problem: str) -> None:
     path = written(tmp_path / "documents.json", given)
     with pytest.raises(SettingsError) as caught:
-        load(path, SCHEMA)
+        load(path, DOCUMENTS)
     assert str(caught.value).startswith(f"TRUSTED_DOCUMENTS: {path} ")
     assert problem in str(caught.value)
 
 
 def test_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"TRUSTED_DOCUMENTS: .*nothing.json cannot be read: no such file"):
-        load(tmp_path / "nothing.json", SCHEMA)
+        load(tmp_path / "nothing.json", DOCUMENTS)
     with pytest.raises(SettingsError, match="cannot be read: is a directory"):
-        load(tmp_path, SCHEMA)
+        load(tmp_path, DOCUMENTS)
 
 
 def test_settings_are_checked() -> None:
