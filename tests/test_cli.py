@@ -169,6 +169,14 @@ def test_a_setting_that_makes_no_sense_is_one_line(data_dir: Path) -> None:
     assert "at least 32 bytes" in refusal(groundswell("token", "--data-dir", data_dir, JWT_SECRET="short"))
 
 
+def test_a_manifest_that_cannot_be_read_is_said_before_a_database_is_started(data_dir: Path) -> None:
+    done = groundswell("serve", "--data-dir", data_dir, "--port", "0", TRUSTED_DOCUMENTS="/nothing/here.json")
+    assert (
+        refusal(done) == "groundswell: TRUSTED_DOCUMENTS: /nothing/here.json cannot be read: no such file or directory."
+    )
+    assert not (data_dir / "postgres").exists()
+
+
 def test_without_a_secret_it_serves_this_machine_only(data_dir: Path) -> None:
     done = groundswell("serve", "--data-dir", data_dir, "--host", "0.0.0.0")
     assert "this machine only" in refusal(done)

@@ -60,7 +60,7 @@ FORMS = st.builds(
 )
 BODIES = PLAIN | PLAIN.map(gzip.compress) | FORMS
 KNOWN = {
-    b"accept": [b"*/*", TRUSTED, b"application/json", b"text/html", b"text/event-stream", b"", b"*/*;q=0", b",;=,",
+    b"accept": [b"*/*", TRUSTED, b"application/json", b"text/xml", b"text/event-stream", b"", b"*/*;q=0", b",;=,",
                 b'multipart/mixed;subscriptionSpec="1.0"'],
     b"accept-encoding": [b"gzip", b"br", b"*;q=0.1"],
     b"authorization": [b"Bearer x", b"Basic eDp5", b"Bearer ", b"gsk_x"],
