@@ -9,7 +9,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from db.engine import Database
+from db.engine import Database, Transaction
+from db.queries import idempotency
 from jobs.worker import forget
 from tests.api import Api, build, token
 from tests.db.test_concurrency import waiting
@@ -118,6 +119,22 @@ async def test_at_one_server_they_hold_one_connection(database: Database, databa
     async with build(database_url, tmp_path, **sizes) as api:
         answers = await asyncio.gather(*(send(api, "k", SEVERAL, n="A", input={"name": "B"}) for _ in range(50)))
     assert {answer.content for answer in answers} == {answers[0].content}
+    assert await counted(database, "campaigns") == 1
+
+
+async def test_who_is_late_by_a_hair_is_rolled_back(
+    api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await send(api, "k", SEVERAL, n="Acme", input={"name": "Spring"})
+    claim, blind = idempotency.claim, [True]
+
+    async def not_yet_there(transaction: Transaction, digest: bytes) -> idempotency.Claim:
+        found = await claim(transaction, digest)
+        return idempotency.Claim(found.is_free, None) if blind and blind.pop() else found
+
+    monkeypatch.setattr(idempotency, "claim", not_yet_there)
+    late = await send(api, "k", SEVERAL, n="Acme", input={"name": "Spring"})
+    assert (blind, late.content, is_replay(late)) == ([], first.content, True)
     assert await counted(database, "campaigns") == 1
 
 
