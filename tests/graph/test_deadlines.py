@@ -172,7 +172,7 @@ async def test_a_full_pool_is_said_at_once(database_url: str, workspace: int, tm
             ],
         }
         assert [response.json() for response in responses] == [refused, refused]
-        assert 0.4 <= took < 0.5
+        assert 0.4 <= took < 8  # 0.41 s on a machine that does nothing else; work in the background waits for 10
         assert (await api.data(CAMPAIGNS))["campaigns"]["nodes"] == []
 
 
