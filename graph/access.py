@@ -285,8 +285,8 @@ async def _reached(look_up: Awaitable[Any]) -> Any:
     """What a look-up finds. Raises UNAVAILABLE where there is no connection for it."""
     try:
         return await look_up
-    except Unavailable:
-        raise unavailable(NO_CONNECTION) from None
+    except Unavailable as error:
+        raise unavailable(NO_CONNECTION) from error
 
 
 class Directory:

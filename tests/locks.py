@@ -10,8 +10,9 @@ from sqlalchemy import make_url
 
 from db.engine import Database
 
-RUNNING = """SELECT count(*) FROM pg_stat_activity
-  WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle' AND backend_type = 'client backend'"""
+WAITING = """SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+  WHERE NOT granted AND datname = current_database()"""
+"""How many sessions wait for a lock."""
 
 
 @asynccontextmanager
@@ -29,9 +30,8 @@ async def locked(database_url: str, table: str, mode: str = "ACCESS EXCLUSIVE") 
 
 async def until_waiting(connection: Any, count: int = 1) -> None:
     """Waits until so many sessions wait for a lock."""
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     async with asyncio.timeout(10):
-        while await connection.fetchval(waiting) < count:  # noqa: ASYNC110 - there is none to wait for
+        while await connection.fetchval(WAITING) < count:  # noqa: ASYNC110 - there is none to wait for
             await asyncio.sleep(0.005)
 
 

@@ -78,6 +78,8 @@ class IngestEvents:
         try:
             viewer = await self._authenticator.viewer(headers.get("authorization"))
         except GraphQLError as error:
+            if is_unavailable(error):
+                raise unavailable(RETRY_LATER) from None
             if (error.extensions or {}).get("code") == "UNAVAILABLE":
                 raise Refusal(503, "UNAVAILABLE", error.message, {"Retry-After": str(RETRY_LATER)}) from None
             raise _unauthenticated(error.message) from None
