@@ -45,6 +45,8 @@ class Page:
         self._tasks: list[asyncio.Task[Any]] = []
         self.requests: list[str] = []
         """The addresses of all requests, WebSockets included."""
+        self.answers: list[tuple[str, int]] = []
+        """The addresses of what was answered, and the statuses."""
 
     async def listen(self) -> None:
         """Takes what the browser says until it is gone."""
@@ -65,6 +67,8 @@ class Page:
             self.problems.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
         elif method == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
+        elif method == "Network.responseReceived":
+            self.answers.append((told["response"]["url"], told["response"]["status"]))
         elif method == "Network.webSocketCreated":
             self.requests.append(told["url"])
         elif method == "Target.attachedToTarget" and told["targetInfo"]["type"] == "worker":
