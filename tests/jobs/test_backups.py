@@ -418,7 +418,7 @@ async def interrupted(url: str, *arguments: str | Path) -> AsyncIterator["subpro
     pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     async with locked(url) as connection:
         given = {"cwd": ROOT, "env": environment(DATABASE_URL=_plain(url)), **pipes}
-        with await asyncio.to_thread(subprocess.Popen, line, **given) as process:
+        with await asyncio.to_thread(lambda: subprocess.Popen(line, **given)) as process:
             async with asyncio.timeout(100):
                 while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
