@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -113,7 +114,7 @@ def _work(connection: Connection, url: str, folder: str, settings: dict[str, str
             await request()
         return (thread_time() - began) / requests * 1e6
 
-    with asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, suppress(EOFError):  # the other side is done
         while True:
             operation, requests = connection.recv()
             connection.send(runner.run(measure(asked[operation], requests)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import strawberry
 from graphql import ExecutionResult, OperationDefinitionNode
 
+from graph.arrivals import transport
 from graph.context import Context
 from graph.documents import Document
 from graph.operations import Operations, Rules, Variables
@@ -64,11 +65,11 @@ class Counted(Operations):
         metrics.running += 1
         try:
             result = await super().answer(document, operation, name, variables, context, extensions)
-            outcome = metrics.outcome(result)
+            outcome = metrics.outcome(result) if result.errors else "ok"
             return result
         finally:
             metrics.running -= 1
-            metrics.over(type_of(operation), outcome, began)
+            metrics.seconds.observe((type_of(operation), transport(), outcome), perf_counter() - began)
 
     async def opening(self, document: Document, operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
         """See ``Operations``."""

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Iterator, Sequence
 from time import perf_counter
 from typing import Any, TypeVar
 
-from graphql import ExecutionResult, GraphQLError
+from graphql import ExecutionResult, GraphQLError, OperationType
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from graph.arrivals import transport
@@ -13,7 +13,7 @@ from graph.telemetry.accumulators import Histogram, Tally
 T = TypeVar("T")
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_UNKNOWN = "unknown"
+_QUERY, _MUTATION = OperationType.QUERY, OperationType.MUTATION
 _MOST_CODES = 50
 
 
@@ -22,12 +22,12 @@ class OperationMetrics:
 
     def __init__(self) -> None:
         self.running = 0
-        self._seconds = Histogram(("type", "transport", "outcome"), _SECONDS)
+        self.seconds = Histogram(("type", "transport", "outcome"), _SECONDS)
         self._errors = Tally("groundswell_operation_errors", "Errors in answers, by code.", ("code",), _MOST_CODES)
 
     def over(self, type_: str, outcome: str, began: float) -> None:
         """Counts an operation that is over. ``began``: by perf_counter."""
-        self._seconds.observe((type_, transport(), outcome), perf_counter() - began)
+        self.seconds.observe((type_, transport(), outcome), perf_counter() - began)
 
     async def opened(self, work: Awaitable[T]) -> T:
         """Opens a subscription and counts it."""
@@ -49,19 +49,17 @@ class OperationMetrics:
             self._errors.add((code_of(error),))
 
     def outcome(self, result: ExecutionResult) -> str:
-        """What came of an operation that was answered. Counts its errors."""
-        errors = result.errors
-        if not errors:
-            return "ok"
+        """What came of an operation whose answer has errors. Counts its errors."""
+        errors = result.errors or []
         self.failed(errors)
         return "refused" if is_refusal(result.data, errors) else "errors"
 
     def collect(self) -> Iterator[Metric]:
         """The metrics, in a fixed order."""
-        yield self._seconds.counts(
+        yield self.seconds.counts(
             "groundswell_operations", "Operations that were answered, subscriptions that were opened."
         )
-        yield self._seconds.family(
+        yield self.seconds.family(
             "groundswell_operation_duration_seconds", "How long answering took; of a subscription, opening it.", 1
         )
         yield self._errors.family()
@@ -83,7 +81,11 @@ def is_refusal(data: Any, errors: list[GraphQLError]) -> bool:
 
 def type_of(operation: Any) -> str:
     """What kind of operation it is: query, mutation, subscription, unknown."""
-    return _UNKNOWN if operation is None else str(operation.operation.value)
+    if operation is None:
+        return "unknown"
+    kind = operation.operation
+    # Compared and not looked up: an enum's value and its hash are both made by Python code each time.
+    return "query" if kind is _QUERY else "mutation" if kind is _MUTATION else "subscription"
 
 
 def results_in(found: Any) -> Sequence[ExecutionResult]:

@@ -12,8 +12,7 @@ from graph.telemetry.accumulators import OTHER, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_LEFT = "none"
-_CLASSES = {number: f"{number}xx" for number in range(1, 6)}
+_CLASSES = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 class RequestMetrics:
@@ -25,6 +24,8 @@ class RequestMetrics:
 
     def around(self, app: ASGIApp, routes: "Routes") -> ASGIApp:
         """An application whose requests are counted. On the way of all that is asked: hence so plain."""
+
+        graphql, seconds = routes.graphql, self._seconds
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
@@ -43,8 +44,13 @@ class RequestMetrics:
                 await app(scope, receive, sending)
             finally:
                 self._running -= 1
-                labels = (routes.of(scope), method_of(scope), _CLASSES.get(status // 100, _LEFT))
-                self._seconds.observe(labels, (ended or perf_counter()) - began)
+                method = scope["method"]
+                labels = (
+                    graphql if scope["path"] == graphql else routes.of(scope),
+                    method if method in _METHODS else OTHER,
+                    _CLASSES[status // 100],
+                )
+                seconds.observe(labels, (ended or perf_counter()) - began)
 
         return counted
 
@@ -62,14 +68,14 @@ class Routes:
     """The templates of an application's routes."""
 
     def __init__(self, graphql: str, routes: list[BaseRoute]) -> None:
-        self._graphql = graphql
+        self.graphql = graphql
         # Methods of objects are made anew each time they are asked for, and equal each other.
         self._known: dict[Any, str] = {route.endpoint: route.path for route in routes if isinstance(route, Route)}
 
     def of(self, scope: Scope) -> str:
         """The template of a request that was answered; ``other`` where no route was found."""
-        if scope["path"] == self._graphql:
-            return self._graphql
+        if scope["path"] == self.graphql:
+            return self.graphql
         return self._known.get(scope.get("endpoint"), OTHER)
 
 
