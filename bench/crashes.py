@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -137,14 +138,23 @@ async def _torture(server: Server, rounds: int, writers: int, chance: random.Ran
             died = server.kill_postmaster() or died
         if victim in ("server", "both"):
             await asyncio.to_thread(server.start)
-        await _until(lambda died=died: server.postmaster not in (0, died), began)  # type: ignore[misc] # its children may still acknowledge
+        # The children of the dead may still acknowledge.
+        await _until(partial(_is_another, server, died), began)
         before = len(book.acknowledged)
-        await _until(lambda before=before: len(book.acknowledged) > before, began)  # type: ignore[misc]
+        await _until(partial(_is_longer, book, before), began)
         book.outages.setdefault(victim, []).append(time.monotonic() - began)
         print(f"  {number + 1:3} {victim:18} {time.monotonic() - began:6.2f} s", flush=True)
     book.is_over = True
     await asyncio.gather(*tasks)
     return book
+
+
+def _is_another(server: Server, died: int) -> bool:
+    return server.postmaster not in (0, died)
+
+
+def _is_longer(book: Book, before: int) -> bool:
+    return len(book.acknowledged) > before
 
 
 async def _until(holds: Callable[[], bool], began: float) -> None:

@@ -112,11 +112,11 @@ class _Stopping:
         return server
 
     def _stop(self, _number: int, _frame: object) -> None:
-        was_wanted, self._wanted = self._wanted, True
+        self._wanted = True
         if self._server is not None:
             self._server.force_exit = self._server.should_exit  # who insists is obeyed at once
             self._server.should_exit = True
-        elif not was_wanted:  # again and again it would cut short the cleaning up that it wants
+        else:
             # Python drops what is raised while it runs a weak reference's callback: hence hand_over looks again.
             raise SystemExit(0)
 

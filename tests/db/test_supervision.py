@@ -144,6 +144,8 @@ def test_nothing_is_left_of_a_database_that_died_at_the_end(data_dir: Path, monk
         hanging.suspend()
         killed(data_dir)
     assert postgres_of(data_dir) == []
+    with Embedded(data_dir, durable=False):
+        pass  # gives the shared memory back that only the next start can
 
 
 # Starting and stopping slowly
@@ -214,6 +216,8 @@ def test_a_postmaster_that_hangs_is_killed_in_the_end(data_dir: Path, monkeypatc
     with Embedded(data_dir, durable=False):
         psutil.Process(postmaster_of(data_dir)).suspend()
     assert postgres_of(data_dir) == []
+    with Embedded(data_dir, durable=False):
+        pass  # gives the shared memory back that only the next start can
 
 
 def test_a_start_waits_for_a_stop_under_way(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
