@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
@@ -176,7 +176,16 @@ class GraphQLView:
             result = await self._operations.answer(document, operation, name, variables, context, extensions)
         finally:
             await context.close()
-        return of_result(result, media, context.response_status, context.response_headers)
+        status = context.response_status
+        if status is None and result.data is None and operation is not None and _may_ask_again(operation, result):
+            status = 503
+        return of_result(result, media, status, context.response_headers)
+
+
+def _may_ask_again(operation: OperationDefinitionNode, result: ExecutionResult) -> bool:
+    """Whether an operation is a query that came to nothing because the database was away."""
+    codes = ((error.extensions or {}).get("code") for error in result.errors or ())
+    return operation.operation is OperationType.QUERY and next(codes, None) == "UNAVAILABLE"
 
 
 def _fault(error: Exception) -> GraphQLError:

@@ -26,7 +26,7 @@ def said(answer: httpx.Response) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("POST", "/graphql", 400),
+        ("POST", "/graphql", 415),
         ("GET", "/health/live", 200),
         ("GET", "/metrics", 200),
         ("GET", "/nothing/here", 404),
