@@ -29,7 +29,7 @@ from graph.operation_limits import OperationLimits
 
 T = TypeVar("T")
 
-MOST_ERRORS = 5
+MOST_ERRORS = 3
 """Of a document that are told. Looking for what else is wrong with it is work that nobody asked for."""
 _MOST = 1_000
 _MOST_TEXT = 1_000_000

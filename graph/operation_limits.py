@@ -23,7 +23,7 @@ class OperationLimits:
     """LIMIT_DEPTH: fields within fields."""
     root_fields: int = 100
     """LIMIT_ROOT_FIELDS."""
-    fields: int = 3_000
+    fields: int = 1_500
     """LIMIT_FIELDS: with those of fragments, as often as they are spread."""
     aliases: int = 500
     """LIMIT_ALIASES: with those of fragments, as often as they are spread."""

@@ -93,6 +93,7 @@ BOMBS: dict[str, Callable[[int], str]] = {
     "deep": lambda n: "{" + "viewer{" * (min(n, 190)) + "subject" + "}" * (min(n, 190) + 1),
     "aliases": lambda n: "{viewer{" + "".join(f"a{i}:subject " for i in range(n + 200)) + "}}",
     "one name": lambda n: "{viewer{" + "workspace{id}" * n + "}}",
+    "one leaf": lambda n: "{viewer{" + "subject " * (4 * n) + "}}",
     "directives": lambda n: "{__typename " + "@skip(if:true)" * n + "}",
     "exponential": lambda n: (
         "{...F0}"
@@ -138,12 +139,16 @@ def test_a_bomb_is_refused(name: str) -> None:
 
 WRONG: dict[str, str] = {
     "a cycle": "{...A0}" + "".join(f"fragment A{i} on Query{{...A{(i + 1) % 90}}}" for i in range(90)),
-    "unknown fields": "{viewer{" + "".join(f"x{i} " for i in range(1900)) + "}}",
+    "unknown fields": "{viewer{" + "".join(f"x{i} " for i in range(1450)) + "}}",
     "unknown fragments": "{" + "".join(f"...X{i} " for i in range(900)) + "}",
     "unknown arguments": "{campaigns(" + "".join(f"x{i}:1 " for i in range(600)) + "){nodes{id}}}",
     "variables that nobody uses": "query(" + "".join(f"$v{i}:Int " for i in range(450)) + "){__typename}",
     "fragments that nobody uses": "{__typename}" + "".join(f"fragment F{i} on Query{{__typename}}" for i in range(190)),
     "wrong values": "{nodes(ids:[" + "{} " * 900 + "]){id}}",
+    "unknown fields of an input": "{campaigns(filter:{" + "".join(f"x{i}:1 " for i in range(640)) + "}){nodes{id}}}",
+    "one argument": "{campaigns(" + "first:1 " * 640 + "){nodes{id}}}",
+    "long names": "{viewer{" + "".join("x" * 30 + f"{i} " for i in range(1450)) + "}}",
+    "type definitions": "type A{a:Int}" * 220,
     "operations of one name": "query A{__typename}" * 190,
 }
 
@@ -151,7 +156,7 @@ WRONG: dict[str, str] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_a_thousand_times_is_told_a_few_times(name: str) -> None:
     errors = document(WRONG[name]).errors
-    assert 1 <= len(errors) <= 6
+    assert 1 <= len(errors) <= 4
     assert all("code" not in (error.extensions or {}) for error in errors)
 
 
@@ -161,7 +166,8 @@ def test_a_schema_is_not_asked_in_circles() -> None:
 
 
 def _work(text: str) -> int:
-    return sum(shape.visited for shape in shapes(parse(text).definitions))  # type: ignore[arg-type, misc]
+    definitions: Any = parse(text).definitions
+    return sum(one.visited for one in shapes(definitions))
 
 
 @pytest.mark.parametrize("name", ["wide", "aliases", "one name", "overlapping", "a chain", "definitions"])

@@ -105,7 +105,7 @@ class TestASlowReader:
 
     @pytest.fixture
     def environment(self) -> dict[str, str]:
-        return {"LIVE_QUEUE": "2", "LIMIT_TOKENS": "7000", "LIMIT_ALIASES": "2000"}
+        return {"LIVE_QUEUE": "2", "LIMIT_TOKENS": "7000", "LIMIT_ALIASES": "2000", "LIMIT_FIELDS": "2100"}
 
     async def test_is_told_and_goes_on_without_a_gap(self, server: Server) -> None:
         campaign = await create_campaign(server.api)
