@@ -25,7 +25,7 @@ class Ticker:
     def add(self, one: Ticking) -> None:
         """Looks after something, on the running loop."""
         self._here[one] = None
-        if self._loop is None:
+        if self._loop is None or self._loop.is_closed():
             self._loop = asyncio.get_running_loop()
             self._loop.call_later(TICK, self._tick, self._loop)
 
