@@ -190,7 +190,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="restarts of each of the two servers")
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--subscribers", type=int, default=4)
-    parser.add_argument("--drain", type=int, default=1, help="DRAIN_SECONDS")
+    parser.add_argument("--drain", type=int, default=5, help="DRAIN_SECONDS: long enough for the balancer to notice")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as url:
         began = time.monotonic()

@@ -28,7 +28,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 PATIENCE = 60.0
 STEER = (
     *("DATABASE_", "JWT_", "GROUNDSWELL_", "LIVE_", "WEBSOCKET_", "ALLOWED_", "LOG_LEVEL", "OBJECT_STORE_"),
-    *("WORKER", "JOBS_", "EXPORT_", "METRICS", "UPLOAD_", "IDEMPOTENCY_"),
+    *("WORKER", "JOBS_", "EXPORT_", "METRICS", "UPLOAD_", "IDEMPOTENCY_", "DRAIN_", "KEEP_ALIVE_"),
 )
 
 Serve = Callable[..., "subprocess.Popen[str]"]
@@ -196,6 +196,8 @@ def test_the_help_names_every_command() -> None:
         "migrate-legacy",
         "renew-cursors",
         "recount",
+        "backup",
+        "restore",
     ):
         assert command in done.stdout
 

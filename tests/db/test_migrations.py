@@ -8,8 +8,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from db import migrate
+from db.engine import Database
 from db.models import Base
 from tests.conftest import UrlOf, admin
+from tests.recounted import spoil
 
 COLUMNS = """SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity, generation_expression
   FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version' ORDER BY 1, 2"""
@@ -60,6 +62,12 @@ async def test_what_is_undone_can_be_done_again(database_url: str) -> None:
 
 async def test_an_upgrade_of_what_is_new_does_nothing(database_url: str) -> None:
     assert await migrate.upgrade(database_url) == (migrate.newest(), migrate.newest())
+
+
+async def test_the_database_of_a_newer_program_is_left_alone(database_url: str, database: Database) -> None:
+    await spoil(database, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(migrate.DatabaseUnavailable, match="9999, which a newer Groundswell made"):
+        await migrate.upgrade(database_url)
 
 
 async def test_every_table_is_protected_even_from_its_owner(database_url: str) -> None:

@@ -492,7 +492,10 @@ async def test_long_answers_are_packed_for_those_who_take_it(
     body = {"query": TEXT, "variables": {"n": length}}
     async with api.client.stream("POST", "/graphql", json=body, headers=headers) as answer:
         sent = b"".join([part async for part in answer.aiter_raw()])
-    assert (answer.headers.get("content-encoding"), answer.headers["vary"]) == (packing, "Accept, Accept-Encoding, Origin")
+    assert (answer.headers.get("content-encoding"), answer.headers["vary"]) == (
+        packing,
+        "Accept, Accept-Encoding, Origin",
+    )
     assert int(answer.headers["content-length"]) == len(sent)
     plain = gzip.decompress(sent) if packing else sent
     assert plain == b'{"data":{"text":"%b"}}' % (b"x" * length)
