@@ -203,6 +203,7 @@ async def test_the_answer_has_the_type_that_is_asked_for(api: Api) -> None:
     accept = "application/graphql-response+json"
     answer = await send(api, form(MEASURE, {"file": None}, PLACES, FILES), accept=accept)
     assert (answer.status_code, answer.headers["content-type"]) == (200, f"{accept}; charset=utf-8")
+    DONE.clear()
     answer = await send(api, form("{", {"file": None}, PLACES, FILES), accept=accept)
     assert refused(answer)[:2] == (400, "GRAPHQL_PARSE_FAILED")
     answer = await send(api, form(MEASURE, {"file": None}, PLACES, FILES), accept="text/plain")
