@@ -25,6 +25,7 @@ from db.queries import clients, workspaces
 from graph.clients.directory import Clients
 from graph.documents import Document
 from graph.errors import NO_CONNECTION, forbidden, unauthenticated, unavailable
+from graph.lookups import Lookups
 from graph.reach import beyond
 
 log = structlog.get_logger("groundswell.access")
@@ -297,12 +298,13 @@ class Directory:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, tuple[int, float]] = {}
+        self._lookups = Lookups[str, int | None]()
 
     async def id_of(self, key: str) -> int | None:
         """The id of the workspace with this key, or None. Only what exists is remembered."""
         found, until = self._known.get(key, (None, 0.0))
         if found is None or until < time.monotonic():
-            found = await workspaces.id_of(self._database, key)
+            found = await self._lookups.of(key, lambda: workspaces.id_of(self._database, key))
             if found is not None:
                 self._known[key] = (found, time.monotonic() + self._LIFETIME)
         return found

@@ -154,7 +154,8 @@ class Operations:
             if isinstance(executor, list):
                 self._admission.settle(context, executor)
                 return ExecutionResult(None, [shown(error, name) for error in executor])
-            if context.idempotency_key is not None and operation.operation == OperationType.MUTATION:
+            is_change = operation.operation == OperationType.MUTATION
+            if is_change and context.idempotency_key is not None and context.scopes is not None:
                 return await self._answer_once(executor, document, operation, name, variables, context, extensions)
             return _shown(await self._run(executor, context, extensions), name)
         except Exception as error:

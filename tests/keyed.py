@@ -25,7 +25,7 @@ def error_of(response: httpx.Response) -> tuple[int, str]:
     """The status and the code of the only error of a response without data."""
     answer = response.json()
     [error] = answer["errors"]
-    assert answer["data"] is None
+    assert answer.get("data") is None
     return response.status_code, error["extensions"]["code"]
 
 

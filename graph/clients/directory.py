@@ -9,6 +9,7 @@ import structlog
 
 from db.engine import Database
 from db.queries import clients
+from graph.lookups import Lookups
 
 log = structlog.get_logger("groundswell.clients")
 
@@ -24,13 +25,14 @@ class Clients:
         self._database = database
         self._known: dict[bytes, tuple[Any, float]] = {}
         self._used: dict[tuple[int, int], datetime] = {}
+        self._lookups = Lookups[bytes, Any]()
 
     async def of(self, secret: str) -> Any:
         """The client of a secret, which is herewith used; None where there is none or it was revoked."""
         key = clients.hashed(secret)
         row, until = self._known.get(key, (None, 0.0))
         if row is None or until < time.monotonic():
-            row = await clients.of_secret(self._database, key)
+            row = await self._lookups.of(key, lambda: clients.of_secret(self._database, key))
             if row is None:
                 self._known.pop(key, None)
                 return None
@@ -41,6 +43,7 @@ class Clients:
     def forget(self, client_id: int) -> None:
         """Looks a client up again before it is let in."""
         self._known = {key: known for key, known in self._known.items() if known[0].id != client_id}
+        self._lookups = Lookups()  # what is being found now may be what it was before
 
     async def write_down(self) -> None:
         """Writes down the last uses, if there were any."""
