@@ -1,5 +1,6 @@
 """Sending files as clients do: with an operation, or to a link."""
 
+import asyncio
 import json
 import os
 import resource
@@ -65,16 +66,25 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
-async def raw(api: Api, scope: Mapping[str, Any], messages: Sequence[Message]) -> tuple[list[Message], int]:
-    """Asks with just these messages: what was sent back, and how many of them were looked at."""
+async def raw(
+    api: Api, scope: Mapping[str, Any], messages: Sequence[Message], *, leaves_early: bool = True
+) -> tuple[list[Message], int]:
+    """Asks with just these messages: what was sent back, and how many of them were looked at.
+
+    Who does not leave early is there until the answer has come.
+    """
     transport: Any = api.client._transport
-    came, sent = list(messages), list[Message]()
+    came, sent, answered = list(messages), list[Message](), asyncio.Event()
 
     async def receive() -> Message:
+        if not leaves_early and came[0]["type"] == "http.disconnect":
+            await answered.wait()
         return came.pop(0)
 
     async def send(message: Message) -> None:
         sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            answered.set()
 
     common = {"type": "http", "root_path": "", "query_string": b"", "http_version": "1.1", "scheme": "http"}
     common |= {"server": ("test", 80), "client": ("test", 1)}

@@ -90,9 +90,9 @@ async def asked(api: Api, scope: dict[str, Any], body: bytes) -> tuple[int, dict
     came: Sequence[Message] = [
         {"type": "http.request", "body": body[: len(body) // 2], "more_body": True},
         {"type": "http.request", "body": body[len(body) // 2 :], "more_body": False},
-        *[{"type": "http.disconnect"}] * 3,
+        {"type": "http.disconnect"},
     ]
-    sent, _ = await raw(api, {"path": "/graphql", "headers": [], **scope}, came)
+    sent, _ = await raw(api, {"path": "/graphql", "headers": [], **scope}, came, leaves_early=False)
     bodies = b"".join(message.get("body", b"") for message in sent[1:])
     return sent[0]["status"], dict(sent[0]["headers"]), bodies
 

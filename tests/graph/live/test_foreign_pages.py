@@ -80,6 +80,6 @@ async def test_any_other_page_can_do_nothing(server: Server, other: int) -> None
           form.submit(); }})()"""
         before = len(page.answers)
         await page.run(form)
-        assert await eventually(lambda: (f"{server.address}/graphql", 400) in page.answers[before:])
+        assert await eventually(lambda: (f"{server.address}/graphql", 415) in page.answers[before:])
     assert found == [*["TypeError"] * 5, "failed", 1, "failed"]
     assert (await server.api.data(BRANDS))["viewer"]["workspace"]["brands"] == {"totalCount": 0}

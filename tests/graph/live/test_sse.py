@@ -184,7 +184,7 @@ async def test_who_takes_both_gets_a_stream_where_there_is_one(server: Server) -
         answer = await server.api.client.post("/graphql", json={"query": query}, headers=headers)
         assert answer.headers["content-type"] == "application/graphql-response+json; charset=utf-8"
         assert answer.status_code == status
-    long = {"query": "{ viewer { subject } } #" + "x" * 500_000}
+    long = {"query": "{ viewer { subject } }", "variables": {"long": "x" * 500_000}}
     assert (await server.api.client.post("/graphql", json=long, headers=headers)).json()["data"] is not None
     headers["accept"] = "application/json;q=0.5, text/event-stream"
     answer = await server.api.client.post("/graphql", json={"query": "{ viewer { subject } }"}, headers=headers)
