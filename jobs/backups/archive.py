@@ -125,6 +125,8 @@ def writing(final: Path) -> Iterator[Archive]:
             archive.give_up()
             with suppress(OSError):
                 part.unlink()
+            with suppress(OSError):  # of a full disk, which has been said by then
+                file.close()
 
 
 def _is_there(final: Path) -> CannotWrite:

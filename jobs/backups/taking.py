@@ -15,9 +15,9 @@ from db import migrate
 from db.engine import is_unavailable
 from db.queries import backups
 from db.session import Session, session
-from jobs.backups.archive import Archive, Entry, writing
+from jobs.backups.archive import Archive, CannotWrite, Entry, writing
 from jobs.backups.manifest import BadBackup, Manifest, ObjectEntry, TableEntry
-from jobs.objects import Objects
+from jobs.objects import Objects, ObjectsError
 
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _CHUNK = 1024 * 1024
@@ -35,6 +35,8 @@ def in_words() -> Iterator[None]:
     """Says of what the database refuses why, where the user can mend it. Raises NotNow."""
     try:
         yield
+    except (BadBackup, CannotWrite, NotNow, ObjectsError):
+        raise  # whose cause may be a disk or a store, which look like a connection
     except asyncpg.LockNotAvailableError:
         raise NotNow("Somebody else works on the tables. Try again when that is done.") from None
     except asyncpg.InsufficientPrivilegeError as error:

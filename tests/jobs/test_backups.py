@@ -8,13 +8,14 @@ import subprocess
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
+import httpx
 import orjson
 import pytest
 from sqlalchemy import make_url
@@ -41,7 +42,10 @@ from tests.graph.live.test_partners import create
 from tests.live import ENGAGEMENTS
 from tests.mailings import mailing_of
 from tests.recounted import read, spoil
+from tests.stores import BUCKET, s3
+from tests.stores import environment as cloud
 from tests.test_cli import COMMAND, ROOT, environment, refusal
+from tests.uploads import a_full_disk
 
 ROLLED_UP = """SELECT campaign_id, sum(impressions), sum(clicks), sum(spend), sum(likes), sum(comments)
   FROM campaign_totals GROUP BY campaign_id ORDER BY campaign_id"""
@@ -252,6 +256,39 @@ async def test_files_are_named_where_they_are_not_included(
     assert [name for name in zipfile.ZipFile(path).namelist() if name.startswith("objects/")] == []
     assert (await restored(empty_url, tmp_path / "without", path)).absent == 2
     assert (await restored(empty_url, tmp_path, path, replace=True)).absent == 0
+
+
+async def test_files_move_into_another_store_with_what_it_says_of_them(
+    api: Api, database_url: str, empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await upload(api, await create_space(api), picture(), "banner.png")
+    path = tmp_path / "backup.zip"
+    await taking.take(database_url, store(tmp_path), path, silent, with_files=True)
+    with s3() as endpoint, archive.reading(path) as source:
+        for name, value in cloud(endpoint).items():
+            monkeypatch.setenv(name, value)
+        there = Objects.at(f"s3://{BUCKET}/restored")
+        assert (await restoring.restore(empty_url, there, source, silent)).files == 2
+        [picture_] = [name for name in await there.listed("") if name.endswith(".png")]
+        assert await there.read(picture_) == picture()
+        link = await there.sign(picture_, timedelta(minutes=1))
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(link or "")
+        assert (answer.headers["content-type"], answer.headers["content-disposition"]) == ("image/png", "inline")
+
+
+async def test_a_full_disk_leaves_nothing(database_url: str, workspace: int, tmp_path: Path) -> None:
+    with a_full_disk(2_000), pytest.raises(archive.CannotWrite, match="The backup cannot be written: file too large"):
+        await taking.take(database_url, store(tmp_path), tmp_path / "b.zip", silent, with_files=True)
+    assert list(tmp_path.glob("b.zip*")) == []
+
+
+async def test_two_backups_into_one_file_are_one_too_many(database_url: str, workspace: int, tmp_path: Path) -> None:
+    with (
+        archive.writing(tmp_path / "b.zip"),
+        pytest.raises(archive.CannotWrite, match="Another backup is being written"),
+    ):
+        await taking.take(database_url, store(tmp_path), tmp_path / "b.zip", silent, with_files=True)
 
 
 async def test_a_file_that_the_store_has_lost_is_said_and_one_that_changed_is_refused(
