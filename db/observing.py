@@ -34,8 +34,8 @@ def tell(told: Callable[..., None], *what: Any) -> None:
     """Tells an observer. What goes wrong with that is no business of who is observed: a COMMIT stays one."""
     try:
         told(*what)
-    except Exception:
-        log.exception("what was observed could not be told")
+    except Exception as error:
+        log.warning("what was observed could not be told", reason=f"{type(error).__name__}: {error}")
 
 
 async def observed(observer: Observer, name: str | None, sql: str, work: Awaitable[T]) -> T:
