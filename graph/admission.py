@@ -66,6 +66,11 @@ class Admission:
         if result is not None and extensions is not None and extensions.get("cost") is True:
             result.extensions = {**(result.extensions or {}), "cost": charge.told()}
 
+    def withdraw(self, context: Context) -> None:
+        """Gives back all that an operation was charged."""
+        if context.charge is not None:
+            context.charge.settle(0)
+
     def _later(self, context: Context, requested: int, seconds: int) -> GraphQLError:
         standing = self.budgets.standing_of(context.client)
         self._tell(context, standing)
