@@ -37,7 +37,7 @@ class OperationLimits:
     """LIMIT_COST: of an operation, as it is worked out before it runs."""
     budget: int = 20_000_000
     """COST_BUDGET: cost that a client may use up in a minute in one process. 0: as much as it likes."""
-    in_flight: int = 200_000
+    in_flight: int = 100_000
     """COST_IN_FLIGHT: cost of the operations that one process executes at once, small ones aside. 0: of all that come."""
 
     @classmethod
