@@ -150,16 +150,34 @@ class Operations:
             refusal = self.refusal(document, operation, name, variables, context)
             if refusal is not None:
                 return ExecutionResult(None, [shown(refusal, name)])
-            executor = self.executor(document, name, variables, context, extensions)
-            if isinstance(executor, list):
-                self._admission.settle(context, executor)
-                return ExecutionResult(None, [shown(error, name) for error in executor])
-            is_change = operation.operation == OperationType.MUTATION
-            if is_change and context.idempotency_key is not None and context.scopes is not None:
-                return await self._answer_once(executor, document, operation, name, variables, context, extensions)
-            return _shown(await self._run(executor, context, extensions), name)
+            if not self._admission.enters(context):
+                refusal = await self._admission.wait(context)
+                if refusal is not None:
+                    return ExecutionResult(None, [shown(refusal, name)])
+            try:
+                return await self._answer_admitted(document, operation, name, variables, context, extensions)
+            finally:
+                self._admission.leave(context)
         except Exception as error:
             return ExecutionResult(None, [shown(GraphQLError(str(error), original_error=error), name)])
+
+    async def _answer_admitted(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        name: str | None,
+        variables: Variables,
+        context: Context,
+        extensions: Mapping[str, Any] | None,
+    ) -> ExecutionResult:
+        executor = self.executor(document, name, variables, context, extensions)
+        if isinstance(executor, list):
+            self._admission.settle(context, executor)
+            return ExecutionResult(None, [shown(error, name) for error in executor])
+        is_change = operation.operation == OperationType.MUTATION
+        if is_change and context.idempotency_key is not None and context.scopes is not None:
+            return await self._answer_once(executor, document, operation, name, variables, context, extensions)
+        return _shown(await self._run(executor, context, extensions), name)
 
     async def _answer_once(
         self,
