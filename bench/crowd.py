@@ -40,7 +40,6 @@ GROWTH = 1.15
 SMALL = "{ viewer { workspace { name } } }"
 
 
-
 def _of_campaigns(number: int, text: Callable[[int], str], campaigns: int = CAMPAIGNS) -> str:
     fields = " ".join(f"a{index}: {text(index)}" for index in range(number))
     return f"{{ campaigns(first: {campaigns}) {{ nodes {{ id {fields} }} }} }}"
@@ -216,9 +215,7 @@ def _report(seen: Seen) -> int:
     rows: list[tuple[str, list[float]]] = [(str(status), times) for status, times in sorted(seen.times.items())]
     for name, times in [*rows, ("small", seen.small)]:
         rate, worst = len(times) / seen.seconds, max(times, default=float("nan"))
-        print(
-            f"{name:>8} {len(times):>8} {rate:>8.1f} {_at(times, 0.5):>8.3f} {_at(times, 0.99):>8.3f} {worst:>8.3f}"
-        )
+        print(f"{name:>8} {len(times):>8} {rate:>8.1f} {_at(times, 0.5):>8.3f} {_at(times, 0.99):>8.3f} {worst:>8.3f}")
     third = max(len(seen.memory) // 3, 1)
     thirds = [max(seen.memory[at : at + third]) for at in (0, third, 2 * third)]
     told = ", ".join(f"{one:.0f}" for one in thirds)

@@ -13,6 +13,8 @@ from graph.refusals import Refusal
 
 LONGEST = 128
 """Characters of an id that a client may choose."""
+REFUSAL = "groundswell.refusal"
+"""Where a scope has why the request is refused whatever it is. It is answered further in, so that pages can read it."""
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?\Z")
 _SECONDS = re.compile(rb"[0-9]{1,6}(?:\.[0-9]{1,6})?\Z")
 
@@ -36,10 +38,10 @@ class Requests:
             if scope["type"] == "http":
                 send = _named(send, request.id.encode())
                 if seconds is not None:
-                    if not _SECONDS.match(seconds) or not float(seconds):
-                        await _BAD_SECONDS.response()(scope, receive, send)
-                        return
-                    deadlines.asked.set(float(seconds))
+                    if _SECONDS.match(seconds) and float(seconds):
+                        deadlines.asked.set(float(seconds))
+                    else:
+                        scope[REFUSAL] = _BAD_SECONDS
             await self._app(scope, receive, send)
         finally:
             requests.current.reset(token)
