@@ -32,20 +32,20 @@ class Requests:
             return
         name, trace, seconds = _said(scope)
         request = Request(name or _new_id(), trace, self._patience)
-        token, asked = requests.current.set(request), None
+        # Always set: tasks of one connection may be made in the context of the request before.
+        token, asked = requests.current.set(request), deadlines.asked.set(None)
         try:
             if scope["type"] == "http":
                 send = _named(send, request.id.encode())
                 if seconds is not None:
                     if _SECONDS.match(seconds) and float(seconds):
-                        asked = deadlines.asked.set(float(seconds))
+                        deadlines.asked.set(float(seconds))
                     else:
                         scope[REFUSAL] = _BAD_SECONDS
             await self._app(scope, receive, send)
         finally:
             requests.current.reset(token)
-            if asked is not None:
-                deadlines.asked.reset(asked)
+            deadlines.asked.reset(asked)
 
 
 _BAD_SECONDS = Refusal(400, "BAD_USER_INPUT", "X-Request-Timeout is a number of seconds, more than 0: 2.5")
