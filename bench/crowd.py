@@ -1,6 +1,6 @@
 """A crowd over the worst query that is allowed: nothing breaks, memory stays flat, and what is too much is refused quickly.
 
-    python -m bench crowd [--clients 200] [--seconds 60] [--pause 0.05] [--shared] [NAME=VALUE ...]
+    python -m bench crowd [--clients 200] [--seconds 40] [--pause 0.05] [--shared] [NAME=VALUE ...]
 
 A server process of its own answers as many clients at once as is said. Each asks again as soon as it is answered, and after a
 short pause where it was refused: none of them is patient enough to wait as long as Retry-After says. Each has a budget of its own,
@@ -38,7 +38,6 @@ ANSWERED_WITHIN, REFUSED_WITHIN, SMALL_WITHIN = 5.0, 0.75, 1.0
 GROWTH = 1.15
 """What the memory may grow by between the second and the last third of the run; in the first one, caches and buffers are filled."""
 SMALL = "{ viewer { workspace { name } } }"
-
 
 
 def _of_campaigns(number: int, text: Callable[[int], str], campaigns: int = CAMPAIGNS) -> str:
@@ -96,7 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     """Exit code 0 if nothing broke and all bounds hold."""
     parser = argparse.ArgumentParser("bench crowd", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=40)
     parser.add_argument("--pause", type=float, default=0.05, help="seconds before a refused client asks again")
     parser.add_argument("--shared", action="store_true", help="all clients have one subject, and so one budget")
     parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="of the server")
@@ -216,9 +215,7 @@ def _report(seen: Seen) -> int:
     rows: list[tuple[str, list[float]]] = [(str(status), times) for status, times in sorted(seen.times.items())]
     for name, times in [*rows, ("small", seen.small)]:
         rate, worst = len(times) / seen.seconds, max(times, default=float("nan"))
-        print(
-            f"{name:>8} {len(times):>8} {rate:>8.1f} {_at(times, 0.5):>8.3f} {_at(times, 0.99):>8.3f} {worst:>8.3f}"
-        )
+        print(f"{name:>8} {len(times):>8} {rate:>8.1f} {_at(times, 0.5):>8.3f} {_at(times, 0.99):>8.3f} {worst:>8.3f}")
     third = max(len(seen.memory) // 3, 1)
     thirds = [max(seen.memory[at : at + third]) for at in (0, third, 2 * third)]
     told = ", ".join(f"{one:.0f}" for one in thirds)
