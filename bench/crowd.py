@@ -1,6 +1,6 @@
 """A crowd over the worst query that is allowed: nothing breaks, memory stays flat, and what is too much is refused quickly.
 
-    python -m bench crowd [--clients 200] [--seconds 60] [--pause 0.05] [--shared] [NAME=VALUE ...]
+    python -m bench crowd [--clients 200] [--seconds 40] [--pause 0.05] [--shared] [NAME=VALUE ...]
 
 A server process of its own answers as many clients at once as is said. Each asks again as soon as it is answered, and after a
 short pause where it was refused: none of them is patient enough to wait as long as Retry-After says. Each has a budget of its own,
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     """Exit code 0 if nothing broke and all bounds hold."""
     parser = argparse.ArgumentParser("bench crowd", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=40)
     parser.add_argument("--pause", type=float, default=0.05, help="seconds before a refused client asks again")
     parser.add_argument("--shared", action="store_true", help="all clients have one subject, and so one budget")
     parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="of the server")

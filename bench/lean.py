@@ -23,7 +23,8 @@ class Lean(asyncio.BufferedProtocol):
     async def connect(cls, address: str) -> "Lean":
         """A connection to a server."""
         place = urlsplit(address)
-        _, lean = await asyncio.get_running_loop().create_connection(cls, str(place.hostname), place.port or 80)
+        host, port = place.hostname or "", place.port or 80
+        _, lean = await asyncio.get_running_loop().create_connection(cls, host, port)
         return lean
 
     async def ask(self, request: bytes) -> int:
