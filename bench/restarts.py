@@ -9,7 +9,7 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -59,10 +59,11 @@ class Result:
 
 
 class Client:
-    """Asks one thing after another on a connection that it keeps."""
+    """Asks one thing after another on a connection that it keeps, with a pause after each."""
 
-    def __init__(self, address: str, campaign: str, number: int, result: Result) -> None:
+    def __init__(self, address: str, campaign: str, number: int, result: Result, pause: float) -> None:
         self._address, self._campaign, self._number, self._result = address, campaign, number, result
+        self._pause = pause
         self._made = count()
         self._works = (self._ask, self._record, self._share)
 
@@ -73,6 +74,7 @@ class Client:
             while not is_over():
                 for work in self._works:
                     await work(client)
+                    await asyncio.sleep(self._pause)
 
     async def _ask(self, client: httpx.AsyncClient) -> None:
         await self._answered(client, "queries", ASKED)
@@ -116,9 +118,20 @@ def _payloads(answer: Any) -> list[Any]:
 
 
 async def restarts(
-    url: str, folder: Path, *, rounds: int, clients: int, subscribers: int, drain: int, patience: float = 30
+    url: str,
+    folder: Path,
+    *,
+    rounds: int,
+    clients: int,
+    subscribers: int,
+    drain: int,
+    pause: float = 0,
+    patience: float = 30,
 ) -> Result:
-    """Restarts both servers, so many times, and answers what came of it."""
+    """Restarts both servers, so many times, and answers what came of it.
+
+    ``pause``: seconds between a client's requests. Without one they take the time from a server that is starting, too.
+    """
     database, result = Database(url), Result()
     workspace = await workspaces.create(database, "bench", "Bench", "UTC", "EUR")
     async with database.write(workspace) as transaction:
@@ -131,11 +144,12 @@ async def restarts(
         async with balancer.running():
             for server in fleet:
                 await balancer.is_ready(server.address)
-            await _under_load(balancer, fleet, campaign, result, rounds, clients, subscribers, patience)
+            asking = [Client(balancer.address, campaign, number, result, pause) for number in range(clients)]
+            await _under_load(balancer, fleet, campaign, result, rounds, asking, subscribers, patience)
     finally:
-        for server in fleet:
+        for server in fleet:  # nobody asks any more: draining would only take its time
             with suppress(RuntimeError):
-                await asyncio.to_thread(server.stop)
+                server.kill()
     async with database.everywhere() as transaction:
         result.kept = int(await transaction.scalar(text("SELECT count(*) FROM impressions")))
     await database.close()
@@ -149,7 +163,7 @@ async def _under_load(
     campaign: str,
     result: Result,
     rounds: int,
-    clients: int,
+    clients: Sequence[Client],
     subscribers: int,
     patience: float,
 ) -> None:
@@ -159,10 +173,7 @@ async def _under_load(
     readers = [Subscriber(number, [balancer], [campaign], cursor, book) for number in range(subscribers)]
     reading = [asyncio.create_task(reader.run()) for reader in readers]
     is_over = asyncio.Event()
-    asking = [
-        asyncio.create_task(Client(balancer.address, campaign, number, result).run(is_over.is_set))
-        for number in range(clients)
-    ]
+    asking = [asyncio.create_task(one.run(is_over.is_set)) for one in clients]
     try:
         for server in fleet * rounds:
             await asyncio.to_thread(server.stop)
@@ -190,6 +201,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="restarts of each of the two servers")
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--subscribers", type=int, default=4)
+    parser.add_argument("--pause", type=float, default=0, help="seconds between a client's requests")
     parser.add_argument("--drain", type=int, default=5, help="DRAIN_SECONDS: long enough for the balancer to notice")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as url:

@@ -11,7 +11,7 @@ COMMIT = 5.0
 """The same of a transaction that is being committed."""
 
 
-async def within(work: Coroutine[Any, Any, None], seconds: float) -> None:
+async def within(work: Coroutine[Any, Any, object], seconds: float) -> None:
     """Waits for some work for so long. It goes on to its end by itself, and what it raises is nobody's."""
     task = asyncio.ensure_future(work)
     task.add_done_callback(_retrieved)
@@ -29,6 +29,6 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-def _retrieved(task: "asyncio.Future[None]") -> None:
+def _retrieved(task: "asyncio.Future[Any]") -> None:
     if not task.cancelled():
         task.exception()

@@ -7,7 +7,7 @@ The pool's connections are in autocommit mode, so that nothing but this module b
 import asyncio
 from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -37,6 +37,10 @@ STATEMENTS = 200
 CHANGE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 CONNECT = 10.0
 """Seconds within which PostgreSQL must let a connection in."""
+
+
+class NotCommitted(Exception):
+    """A statement of a change had failed, and who asked for it went on: nothing of the change is there."""
 
 
 class Database:
@@ -137,15 +141,16 @@ class Database:
             await asyncio.shield(self._end(lease, "ROLLBACK"))
             raise
         else:
-            await to_its_end(self._commit(lease, transaction, is_change=begin == CHANGE))
+            await to_its_end(self._commit(lease, transaction, is_change=not begin.endswith("READ ONLY")))
 
     async def _commit(self, lease: Lease, transaction: Transaction, *, is_change: bool) -> None:
         work = requests.working.get()
-        if work is None or not is_change:
+        if not is_change:
             await self._end(lease, "COMMIT")
-        else:
-            with work.committed():
-                await self._end(lease, "COMMIT")
+            return
+        with nullcontext() if work is None else work.committed():
+            if await self._end(lease, "COMMIT") != "COMMIT":
+                raise NotCommitted
         if transaction.announces and self.on_announcement is not None:
             self.on_announcement()
 
@@ -154,9 +159,10 @@ class Database:
         patience = self._patience if request is None or request.patience is None else request.patience
         began, work = perf_counter(), requests.working.get()
         try:
-            await self._gate.enter(patience)
+            entering = self._entered(patience)
+            lease = await (entering if self.observer is None else observed_wait(self.observer, entering))
             try:
-                return await self._begin(sql)
+                return await self._begin(lease, sql)
             except BaseException:
                 self._gate.leave()
                 raise
@@ -168,28 +174,31 @@ class Database:
             if work is not None:
                 work.waited += perf_counter() - began
 
-    async def _begin(self, sql: str) -> Lease:
+    async def _entered(self, patience: float) -> Lease:
+        await self._gate.enter(patience)
+        try:
+            return await Lease.of(self.engine)
+        except BaseException:
+            self._gate.leave()
+            raise
+
+    async def _begin(self, lease: Lease, sql: str) -> Lease:
         # The BEGIN doubles as the liveness check that pool_pre_ping would pay a round trip for.
         for attempt in range(self._attempts):
-            lease = await self._lease()
             try:
                 await lease.begin(sql, self.observer)
             except BaseException as error:
                 await asyncio.shield(lease.throw_away())
-                if isinstance(error, GONE) and attempt + 1 < self._attempts:
-                    continue
-                raise
-            return lease
+                if not isinstance(error, GONE) or attempt + 1 == self._attempts:
+                    raise
+                lease = await Lease.of(self.engine)
+            else:
+                return lease
         raise AssertionError("unreachable")
 
-    async def _lease(self) -> Lease:
-        if self.observer is None:
-            return await Lease.of(self.engine)
-        return await observed_wait(self.observer, Lease.of(self.engine))
-
-    async def _end(self, lease: Lease, sql: str) -> None:
+    async def _end(self, lease: Lease, sql: str) -> str:
         try:
-            await lease.end(sql, self.observer)
+            return await lease.end(sql, self.observer)
         finally:
             self._gate.leave()
 

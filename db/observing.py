@@ -1,10 +1,14 @@
 """Who is told of what the database is asked for. Nobody is, unless somebody wants to: then nothing is measured either."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
 T = TypeVar("T")
+
+log = structlog.get_logger("groundswell.observing")
 
 
 class Observer(Protocol):
@@ -26,15 +30,24 @@ class Observer(Protocol):
         """A loader is about to read so many keys by a function."""
 
 
+def tell(told: Callable[..., None], *what: Any) -> None:
+    """Tells an observer. What goes wrong with that is no business of who is observed: a COMMIT stays one."""
+    try:
+        told(*what)
+    except Exception as error:
+        log.warning("what was observed could not be told", reason=f"{type(error).__name__}: {error}")
+
+
 async def observed(observer: Observer, name: str | None, sql: str, work: Awaitable[T]) -> T:
     """What a statement on the driver answers. Its observer is told whatever comes of it."""
     began = perf_counter()
     try:
         found = await work
     except BaseException as error:
-        observer.statement(name, sql, perf_counter() - began, 0, error)
+        tell(observer.statement, name, sql, perf_counter() - began, 0, error)
         raise
-    observer.statement(name, sql, perf_counter() - began, len(found) if isinstance(found, list) else 0, None)
+    rows = len(found) if isinstance(found, list) else 0
+    tell(observer.statement, name, sql, perf_counter() - began, rows, None)
     return found
 
 
@@ -44,21 +57,25 @@ async def observed_result(observer: Observer, statement: Any, work: Awaitable[T]
     try:
         found: Any = await work
     except BaseException as error:
-        sql = getattr(error, "statement", None) or str(statement)
-        observer.statement(None, sql, perf_counter() - began, 0, error)
+        tell(_of_failed, observer, statement, perf_counter() - began, error)
         raise
-    observer.statement(None, found.context.statement, perf_counter() - began, max(found.rowcount, 0), None)
+    tell(observer.statement, None, found.context.statement, perf_counter() - began, max(found.rowcount, 0), None)
     return found  # type: ignore[no-any-return]
 
 
 async def observed_wait(observer: Observer, work: Awaitable[T]) -> T:
     """A connection, once there is one."""
-    observer.waits()
+    tell(observer.waits)
     began = perf_counter()
     try:
         found = await work
     except BaseException as error:
-        observer.waited(perf_counter() - began, error)
+        tell(observer.waited, perf_counter() - began, error)
         raise
-    observer.waited(perf_counter() - began, None)
+    tell(observer.waited, perf_counter() - began, None)
     return found
+
+
+def _of_failed(observer: Observer, statement: Any, seconds: float, error: BaseException) -> None:
+    sql = getattr(error, "statement", None) or str(statement)
+    observer.statement(None, sql, seconds, 0, error)

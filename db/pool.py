@@ -92,19 +92,23 @@ class Lease:
         beginning = self.driver.execute(sql)
         await (beginning if observer is None else observed(observer, "begin", "BEGIN", beginning))
 
-    async def end(self, sql: str, observer: Observer | None = None) -> None:
-        """Ends its transaction by COMMIT or ROLLBACK, and gives it back."""
+    async def end(self, sql: str, observer: Observer | None = None) -> str:
+        """Ends its transaction by COMMIT or ROLLBACK, and gives it back. Answers which of the two it was.
+
+        A COMMIT is a ROLLBACK where a statement failed or the connection was lost, even if nobody has heard of that.
+        """
         if not self.is_valid:
-            await self.give_back()  # PostgreSQL has rolled back
-            return
+            await self.give_back()
+            return "ROLLBACK"
         try:
             ending = self.driver.execute(sql)
-            await (ending if observer is None else observed(observer, sql.lower(), sql, ending))
+            ended: str = await (ending if observer is None else observed(observer, sql.lower(), sql, ending))
         except BaseException:
             # Whether it was committed may be unknown; a connection in an unknown state is never used again.
             await self.throw_away()
             raise
         await self.give_back()
+        return ended
 
     async def give_back(self) -> None:
         """Puts it back into the pool."""

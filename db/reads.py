@@ -38,11 +38,14 @@ class Reads(OfWorkspace):
         self._runner: asyncio.Task[Any] | None = None
         """Who has the turn."""
         self._cancelling = 0
+        """How often it was cancelled when it got that."""
+        self._cut: asyncio.Task[Any] | None = None
+        """Who was cancelled by ``break_off``, and has not heard of it yet."""
 
     async def rows(self, statement: Statement, values: Values | None = None) -> Rows:
         """All rows of a statement, as of the snapshot."""
         async with self._turn:
-            self._runner = asyncio.current_task()
+            self._begin_turn()
             try:
                 return await (self._transaction or await self._begun()).rows(statement, values)
             except CancelledError:
@@ -54,7 +57,7 @@ class Reads(OfWorkspace):
     async def row(self, statement: Statement, values: Values | None = None) -> Any:
         """The only row of a statement, or None."""
         async with self._turn:  # not in one place with the above: it is done for each statement
-            self._runner = asyncio.current_task()
+            self._begin_turn()
             try:
                 return await (self._transaction or await self._begun()).row(statement, values)
             except CancelledError:
@@ -74,16 +77,23 @@ class Reads(OfWorkspace):
         A statement that still runs is one that nobody waits for any more: a loader's, whose readers were cancelled or have
         failed. It is cancelled in PostgreSQL, too.
         """
-        is_first, self._closed, self._transaction = not self._closed, True, None
+        await self.break_off()
+
+    async def break_off(self) -> None:
+        """Does so whoever reads. What takes long, where PostgreSQL does not answer, goes on by itself."""
+        self._closed, self._transaction = True, None
         runner = self._runner
-        if runner is None:
-            if self._open is not None or self._turn.locked():
-                await asyncio.shield(self._close())
+        if runner is None and self._open is None and not self._turn.locked():
             return
-        if is_first:
-            self._cancelling = runner.cancelling()
+        if runner is not None and runner is not self._cut:
+            self._cut = runner
             runner.cancel()
         await within(self._close(), FAREWELL)
+
+    def _begin_turn(self) -> None:
+        self._runner = runner = asyncio.current_task()
+        if runner is not None:
+            self._cancelling = runner.cancelling()
 
     async def _close(self) -> None:
         async with self._turn:
@@ -110,9 +120,9 @@ class Reads(OfWorkspace):
         return transaction
 
     def _refuse_if_cut(self) -> None:
-        """Turns a cancellation by ``close`` into an error: a loader hands that on, and its futures are not left open."""
-        runner = self._runner
-        if self._closed and runner is not None and runner.uncancel() <= self._cancelling:
+        """Turns a cancellation by ``break_off`` into an error: a loader hands that on, and its futures are not left open."""
+        runner, cut, self._cut = self._runner, self._cut, None
+        if runner is not None and runner is cut and runner.uncancel() <= self._cancelling:
             raise RuntimeError("the snapshot of this operation is closed") from None
 
 
@@ -124,7 +134,14 @@ class ReadsWithin(Reads):
         self._transaction = transaction
 
     async def close(self) -> None:
-        """Ends reading, once what runs is over: cancelled in PostgreSQL, it would take the transaction with it."""
-        self._closed = True
-        async with self._turn:
-            self._transaction = None
+        """Ends reading, once what runs is over: cancelled in PostgreSQL, it would take the transaction with it.
+
+        Where that is lost anyway, ``break_off`` is what ends it at once.
+        """
+        self._closed, self._transaction = True, None
+        try:
+            async with self._turn:
+                return
+        except CancelledError:
+            await self.break_off()
+            raise

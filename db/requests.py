@@ -51,7 +51,7 @@ class Timed:
 class Work:
     """What one operation has had the database do."""
 
-    __slots__ = ("commits", "committing", "count", "refused", "statements", "waited")
+    __slots__ = ("commits", "committing", "count", "elsewhere", "refused", "statements", "waited")
 
     def __init__(self) -> None:
         self.statements: list[Timed] = []
@@ -62,6 +62,8 @@ class Work:
         """Changes that were committed."""
         self.committing = 0
         """Changes of which it is not known: not yet, or never since the connection broke."""
+        self.elsewhere = False
+        """Whether somebody else may be doing the same for it just now."""
         self.refused = False
         """Whether there was no connection for it."""
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -37,7 +37,7 @@ from graph.transport.door import Door
 from graph.transport.http import DOCUMENT_ID, GraphQLView
 from graph.transport.leaving import Leaving
 from graph.transport.perimeter import Perimeter, own_names
-from graph.transport.request_ids import Requests
+from graph.transport.request_ids import REFUSAL, Requests
 from graph.trusted_documents import stored_documents
 from graph.working import objects_of, worker_of
 from jobs.assets.storing import Storage
@@ -66,12 +66,17 @@ class Application(Starlette):
 
     def _found(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope.get("path", "")
+        if REFUSAL in scope:
+            refused: Awaitable[None] = scope[REFUSAL].response()(scope, receive, send)
+            return refused
         if path == ENDPOINT:
             scope["app"] = self
             return (self._explorer if is_for_people(scope) else self._door)(scope, receive, send)
         if path.startswith(_BELOW) and path != _BELOW and scope["type"] == "http":
             scope["app"], scope[DOCUMENT_ID] = self, path.removeprefix(_BELOW)
             return self._door(scope, receive, send)
+        if path == _BELOW and scope["type"] == "http":
+            return _without_slash(scope)(scope, receive, send)
         return super().__call__(scope, receive, send)
 
 
@@ -173,6 +178,12 @@ def _beside(
     found += mail_webhooks.routes(database, settings.mail.providers)
     found += explorer_routes()
     return [*found, *(metrics.routes(database, telemetry.metrics) if telemetry.metrics else ())]
+
+
+def _without_slash(scope: Scope) -> Response:
+    """Leads on without naming a scheme and a host: a proxy in front of us may be reached by others."""
+    query = scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"{ENDPOINT}?{query}" if query else ENDPOINT)
 
 
 async def _home(_request: object) -> RedirectResponse:

@@ -172,10 +172,20 @@ class Context:
 
     async def release(self) -> None:
         """Gives the snapshot back; what is read next opens another, with loaders of its own."""
-        reads, self._reads = self._reads, None
-        self._loaders = None
+        reads = self._left()
         if reads is not None:
             await reads.close()
+
+    async def break_off(self) -> None:
+        """The same where ``together`` is rolled back: what still reads within it is cancelled, and not waited for."""
+        reads = self._left()
+        if reads is not None:
+            await reads.break_off()
+
+    def _left(self) -> Reads | None:
+        reads, self._reads = self._reads, None
+        self._loaders = None
+        return reads
 
 
 Info = strawberry.Info[Context, None]

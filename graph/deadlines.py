@@ -65,6 +65,7 @@ class Deadlines:
         self._ticker.add(deadline)
         try:
             result = await answering
+            deadline.was_it()  # what was in time after all is not cancelled any more
         except CancelledError:
             if not deadline.was_it():
                 raise
@@ -80,13 +81,13 @@ class Deadlines:
 
 
 def _did(work: Work) -> int:
-    return work.commits + work.committing
+    return work.commits + work.committing + work.elsewhere
 
 
 def _over(document: Document, name: str | None, seconds: float, work: Work) -> Any:
     if not document.changes(name):
         return deadline_exceeded(seconds)
-    return deadline_exceeded(seconds, work.commits, work.committing)
+    return deadline_exceeded(seconds, work.commits, work.committing + work.elsewhere)
 
 
 def _refused(result: ExecutionResult, context: Context) -> ExecutionResult:

@@ -19,16 +19,27 @@ _TICK = 0.1
 _HASTE = 2.0
 """Seconds for the application to end in order once somebody insisted."""
 _CLOSE = (b"connection", b"close")
+_NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 log = structlog.get_logger("groundswell.serve")
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, but that a handshake is not answered with what ends other connections: clients need Connection: Upgrade."""
+    """uvicorn's, but that a handshake is not answered with what ends other connections: clients need Connection: Upgrade.
+
+    And one that is none, such as a POST or one with too long a header, is answered at all: uvicorn's waits for ever.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.default_headers = [header for header in self.default_headers if header != _CLOSE]
+
+    def data_received(self, data: bytes) -> None:
+        """Called with each piece."""
+        super().data_received(data)
+        if not self.handshake_initiated and self.conn.handshake_exc is not None and not self.transport.is_closing():
+            self.transport.write(b"".join(self.conn.data_to_send()) or _NO_HANDSHAKE)
+            self.transport.close()
 
 
 class DrainingServer(uvicorn.Server):

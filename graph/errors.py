@@ -93,6 +93,11 @@ def rate_limited(message: str, **known: object) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "RATE_LIMITED", **known})
 
 
+def overloaded(message: str, seconds: int) -> GraphQLError:
+    """The error for what the server has no room for just now. ``seconds``: after which to ask again."""
+    return GraphQLError(message, extensions={"code": "OVERLOADED", "retryAfter": seconds})
+
+
 def cursor_expired(message: str) -> GraphQLError:
     """The error for a cursor of the live stream from which nothing can be resumed."""
     return GraphQLError(message, extensions={"code": "CURSOR_EXPIRED"})

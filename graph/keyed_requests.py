@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from graphql import ExecutionResult, GraphQLError
 
+from db import requests
 from db.engine import Transaction
 from db.models.idempotency import LARGEST_ANSWER
 from db.queries import idempotency
@@ -149,6 +150,7 @@ class KeyedRequests:
         while (running := self._running.get(digest)) is not None:
             if running.request != asked.request:
                 raise reused()
+            _is_elsewhere(True)
             await asyncio.wait((running.answer,), timeout=until - loop.time())
             if not running.answer.done():
                 raise _Busy
@@ -204,9 +206,12 @@ class KeyedRequests:
                 context.together = together
             try:
                 result = await asked.run()
-            finally:
+            except BaseException:
                 context.together = None
-                await context.release()
+                await context.break_off()
+                raise
+            context.together = None
+            await context.release()
             if together.lost_a_race:
                 raise _LostRaceError
             await together.begin()  # raises what kept its changes from being made
@@ -223,16 +228,14 @@ class KeyedRequests:
             kept = await idempotency.keep(
                 await together.begin(), asked.key.digest, asked.request, sealed, self._settings.lasts
             )
-            if not kept:
-                raise _Busy  # somebody was faster by a hair: look again
-            await together.commit()
-        except _Busy:
-            raise
         except Exception:
             if not result.errors:
                 raise
             # What went wrong took the whole transaction with it.
             return Answer(ExecutionResult(None, result.errors), is_kept=False)
+        if not kept:
+            raise _Busy  # somebody was faster by a hair: look again
+        await together.commit()  # whether that was done is not known where it raises
         return Answer(result, is_kept=True)
 
 
@@ -241,10 +244,18 @@ async def _claim(asked: Asked, transaction: Transaction, *, alone: bool) -> None
     claim = await idempotency.claim(transaction, asked.key.digest)
     if claim.kept is not None:
         raise _Known(claim.kept)
+    _is_elsewhere(not claim.is_free)
     if not claim.is_free:
         raise _Busy
     if asked.has_several:
         await idempotency.take_turn(transaction, alone=alone)
+
+
+def _is_elsewhere(found: bool) -> None:
+    """Notes whether somebody else may be doing what is asked: who is cut off meanwhile must not be told that nothing was done."""
+    work = requests.working.get()
+    if work is not None:
+        work.elsewhere = found
 
 
 def _opening_of(fields: set[str], variables: object) -> Opening:

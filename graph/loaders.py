@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from aiodataloader import DataLoader
 
 from db.engine import Reads
+from db.observing import tell
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class Loaders:
     def _reading(self, fetch: Fetch, keys: list[Any]) -> Reads:
         reads = self._reads()
         if reads.observer is not None:
-            reads.observer.batch(fetch, len(keys))
+            tell(reads.observer.batch, fetch, len(keys))
         return reads
 
     def _loader(self, name: Hashable, batch: Batch) -> Loader:

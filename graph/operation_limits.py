@@ -37,6 +37,8 @@ class OperationLimits:
     """LIMIT_COST: of an operation, as it is worked out before it runs."""
     budget: int = 20_000_000
     """COST_BUDGET: cost that a client may use up in a minute in one process. 0: as much as it likes."""
+    in_flight: int = 100_000
+    """COST_IN_FLIGHT: cost of the operations that one process executes at once, small ones aside. 0: of all that come."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "OperationLimits":
@@ -59,6 +61,7 @@ class OperationLimits:
             objects=limit("LIMIT_OBJECTS", usual.objects),
             cost=limit("LIMIT_COST", usual.cost),
             budget=limit("COST_BUDGET", usual.budget, least=0),
+            in_flight=limit("COST_IN_FLIGHT", usual.in_flight, least=0),
         )
         if 0 < limits.budget < limits.cost:
             raise SettingsError(

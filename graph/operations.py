@@ -14,7 +14,7 @@ from graph.admission import Admission
 from graph.context import Context
 from graph.deadlines import Deadlines
 from graph.documents import Document, Documents
-from graph.errors import bad_input, internal, shown
+from graph.errors import bad_input, shown
 from graph.executors import EXECUTORS
 from graph.introspection import Introspection
 from graph.keyed_requests import KeyedRequests, Request
@@ -150,16 +150,34 @@ class Operations:
             refusal = self.refusal(document, operation, name, variables, context)
             if refusal is not None:
                 return ExecutionResult(None, [shown(refusal, name)])
-            executor = self.executor(document, name, variables, context, extensions)
-            if isinstance(executor, list):
-                self._admission.settle(context, executor)
-                return ExecutionResult(None, [shown(error, name) for error in executor])
-            is_change = operation.operation == OperationType.MUTATION
-            if is_change and context.idempotency_key is not None and context.scopes is not None:
-                return await self._answer_once(executor, document, operation, name, variables, context, extensions)
-            return _shown(await self._run(executor, context, extensions), name)
+            if not self._admission.enters(context):
+                refusal = await self._admission.wait(context)
+                if refusal is not None:
+                    return ExecutionResult(None, [shown(refusal, name)])
+            try:
+                return await self._answer_admitted(document, operation, name, variables, context, extensions)
+            finally:
+                self._admission.leave(context)
         except Exception as error:
-            return ExecutionResult(None, [internal(error, operation=name)])
+            return ExecutionResult(None, [shown(GraphQLError(str(error), original_error=error), name)])
+
+    async def _answer_admitted(
+        self,
+        document: Document,
+        operation: OperationDefinitionNode,
+        name: str | None,
+        variables: Variables,
+        context: Context,
+        extensions: Mapping[str, Any] | None,
+    ) -> ExecutionResult:
+        executor = self.executor(document, name, variables, context, extensions)
+        if isinstance(executor, list):
+            self._admission.settle(context, executor)
+            return ExecutionResult(None, [shown(error, name) for error in executor])
+        is_change = operation.operation == OperationType.MUTATION
+        if is_change and context.idempotency_key is not None and context.scopes is not None:
+            return await self._answer_once(executor, document, operation, name, variables, context, extensions)
+        return _shown(await self._run(executor, context, extensions), name)
 
     async def _answer_once(
         self,
@@ -180,12 +198,13 @@ class Operations:
 
         fields = [node.name.value for node, _ in access.root_fields(document, operation)]
         request = Request(document.text, name, variables)
-        answer = await self._keyed.answer(
-            context.idempotency_key, request, fields, context, run, lambda result: _shown(result, name)
-        )
-        if made:
-            self._admission.settle(context, [])  # nothing was executed
-        return answer
+        try:
+            return await self._keyed.answer(
+                context.idempotency_key, request, fields, context, run, lambda result: _shown(result, name)
+            )
+        finally:
+            if made:
+                self._admission.settle(context, [])  # nothing was executed
 
     async def _run(
         self, executor: Executor[Any], context: Context, extensions: Mapping[str, Any] | None
@@ -194,6 +213,14 @@ class Operations:
         result: ExecutionResult = await found if executor.is_awaitable(found) else found
         self._admission.settle(context, executor, result, extensions)
         return result
+
+    def settle(self, context: Context, errors: list[GraphQLError]) -> None:
+        """Gives back what an operation was charged that cannot run."""
+        self._admission.settle(context, errors)
+
+    def withdraw(self, context: Context) -> None:
+        """Gives back all that an operation was charged that is to be asked for again."""
+        self._admission.withdraw(context)
 
     async def opening(self, _document: Document, _operation: OperationDefinitionNode, work: Awaitable[T]) -> T:
         """Opens a subscription: for whoever measures."""

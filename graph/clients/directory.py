@@ -32,11 +32,13 @@ class Clients:
         key = clients.hashed(secret)
         row, until = self._known.get(key, (None, 0.0))
         if row is None or until < time.monotonic():
-            row = await self._lookups.of(key, lambda: clients.of_secret(self._database, key))
+            lookups = self._lookups
+            row = await lookups.of(key, lambda: clients.of_secret(self._database, key))
             if row is None:
                 self._known.pop(key, None)
                 return None
-            self._known[key] = (row, time.monotonic() + _LIFETIME)
+            if lookups is self._lookups:  # no revocation was heard of meanwhile
+                self._known[key] = (row, time.monotonic() + _LIFETIME)
         self._used[row.workspace_id, row.id] = datetime.now(UTC)
         return row
 

@@ -208,6 +208,7 @@ class Streams:
                 raise refusal
             executor = operation.executor(context)
             if isinstance(executor, list):
+                self._operations.settle(context, executor)
                 raise Refused([shown(error, operation.name) for error in executor])
             made = create_source_event_stream(executor)
             found: Any = (await made) if inspect.isawaitable(made) else made
@@ -217,6 +218,7 @@ class Streams:
             errors = found.errors or []
             for error in errors:
                 if error.original_error is not None and is_unavailable(error.original_error):
+                    self._operations.withdraw(context)  # it is tried again, and charged then
                     raise error.original_error
             raise Refused([shown(error, operation.name) for error in errors])
         source: Source = found

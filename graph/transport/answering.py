@@ -18,6 +18,8 @@ STATUS: Mapping[str, int] = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "INTERNAL
 _RAISED: Mapping[str, int] = {"BAD_USER_INPUT": 400, "UNAUTHENTICATED": 401, "INTERNAL": 500, "UNAVAILABLE": 503}
 """Of what is no request, or was not looked at, whatever the type of the answer."""
 _FURTHER: Mapping[int, Mapping[str, str]] = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}
+_BROKEN_OFF = frozenset({"DEADLINE_EXCEEDED"})
+"""Codes of errors that come when fields are being answered, though they are no field's."""
 _NONE: Mapping[str, str] = {}
 _GZIP, _LEVEL = 31, 1
 """zlib's way to say: with gzip's header; and the level that costs least. Answers are JSON, which it makes small enough."""
@@ -92,7 +94,7 @@ def _with_errors(
 ) -> Answer:
     answer: dict[str, Any] = {"errors": [error.formatted for error in errors]}
     # An error of a field has a path, and what failed before any field was answered has none; then there is no data.
-    if result.data is not None or any(error.path for error in errors):
+    if result.data is not None or _code(errors[0]) in _BROKEN_OFF or any(error.path for error in errors):
         answer = {"data": result.data, **answer}
         status = status or 200
     if status is None:

@@ -21,6 +21,7 @@ _PLAIN, _GZIP = frozenset({b"", b"identity"}), frozenset({b"gzip", b"x-gzip"})
 
 async def body_of(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes:
     """A body, unpacked, counted while it comes. Raises Refusal and ClientLeft."""
+    _check_length(headers, most)  # before anything is asked for: who expects 100 Continue need not send it
     packing = headers.get(b"content-encoding")
     if packing is not None and packing.strip().lower() not in _PLAIN:
         return await _unpacked(receive, packing.strip().lower(), headers, most)
@@ -30,7 +31,6 @@ async def body_of(receive: Receive, headers: Mapping[bytes, bytes], most: int) -
         if len(part) > most:
             raise _too_long(most)
         return part
-    _check_length(headers, most)
     return b"".join([part async for part in _parts(message, receive, most)])
 
 
@@ -142,7 +142,6 @@ async def _unpacked(receive: Receive, packing: bytes, headers: Mapping[bytes, by
     if packing not in _GZIP:
         message = "A body may be packed with gzip, and in no other way."
         raise Refusal(415, "UNSUPPORTED_TYPE", message, {"accept-encoding": "gzip"})
-    _check_length(headers, most)
     unpacker, found = Unpacker(), bytearray()
     try:
         async for part in _parts(await receive(), receive, most):

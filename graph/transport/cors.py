@@ -39,7 +39,8 @@ class Policy:
 GRAPHQL = Policy(
     ("GET", "POST", "PUT", "DELETE"),
     (
-        *("accept", "content-type", "cache-control", "last-event-id", "idempotency-key", "if-none-match"),
+        *("accept", "content-type", "content-encoding", "cache-control", "last-event-id", "if-none-match"),
+        *("idempotency-key", "x-request-timeout"),
         *("apollographql-client-name", "apollographql-client-version", "x-apollo-operation-name"),
         *PREFLIGHTED,
         *_TRACED,

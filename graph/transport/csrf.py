@@ -6,6 +6,7 @@ unasked, and nothing else is taken (graph.transport.http, graph.transport.upload
 """
 
 from collections.abc import Collection
+from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
@@ -28,7 +29,10 @@ def is_operation(scope: Scope, endpoint: str) -> bool:
     if scope["method"] not in ("GET", "HEAD"):
         return False
     query: bytes = scope["query_string"]
-    return scope["path"] != endpoint or any(part.startswith(_OPERATIONS) for part in query.split(b"&"))
+    if b"%" in query:
+        query = b"&".join(unquote_to_bytes(part) for part in query.split(b"&"))  # %71uery= is query=
+    is_document = scope["path"] not in (endpoint, f"{endpoint}/")
+    return is_document or any(part.startswith(_OPERATIONS) for part in query.split(b"&"))
 
 
 def is_meant(scope: Scope, allowed: Collection[str]) -> bool:

@@ -15,6 +15,8 @@ from graph.transport.negotiation import headers_of
 
 LONGEST = 128
 """Characters of an id that a client may choose."""
+REFUSAL = "groundswell.refusal"
+"""Where a scope has why the request is refused whatever it is. It is answered further in, so that pages can read it."""
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?\Z")
 _PROCESS, _count = f"{random.getrandbits(64):016x}", count(1)
 """The half of new ids that is this process's own, and what counts the other."""
@@ -33,24 +35,24 @@ class Requests:
             await self._app(scope, receive, send)
             return
         headers = headers_of(scope)
-        name, parent, seconds = headers.get(b"x-request-id"), headers.get(b"traceparent"), None
+        name, parent = headers.get(b"x-request-id"), headers.get(b"traceparent")
         trace = None if parent is None else _trace(parent)
         request = Request((name and _id(name)) or _new_id(), trace, self._patience)
-        token, asked = requests.current.set(request), None
+        # Always set: tasks of one connection may be made in the context of the request before.
+        token, asked = requests.current.set(request), deadlines.asked.set(None)
         try:
             if scope["type"] == "http":
                 send = _named(send, request.id.encode())
                 seconds = headers.get(b"x-request-timeout")
-            if seconds is not None:
-                if not _SECONDS.match(seconds) or not float(seconds):
-                    await _BAD_SECONDS.response()(scope, receive, send)
-                    return
-                asked = deadlines.asked.set(float(seconds))
+                if seconds is not None:
+                    if _SECONDS.match(seconds) and float(seconds):
+                        deadlines.asked.set(float(seconds))
+                    else:
+                        scope[REFUSAL] = _BAD_SECONDS
             await self._app(scope, receive, send)
         finally:
             requests.current.reset(token)
-            if asked is not None:
-                deadlines.asked.reset(asked)
+            deadlines.asked.reset(asked)
 
 
 _BAD_SECONDS = Refusal(400, "BAD_USER_INPUT", "X-Request-Timeout is a number of seconds, more than 0: 2.5")

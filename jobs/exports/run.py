@@ -144,7 +144,7 @@ class _Run:
         self._columns = COLUMNS[dataset]
         self._names: dict[str, dict[int, str]] = {kind: {} for kind in NAMED}
         self._folder = folder(workspace_id, job.id)
-        self._told_at = 0.0
+        self._told_at = float("-inf")  # the clock may have begun a minute ago
         # One thread, and always the same: memory that one of many threads gives back is kept for that one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="export")
 

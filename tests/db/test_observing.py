@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from db.availability import Unavailable
 from db.engine import Database
 from db.models.campaigns import Campaign
+from db.pool import PoolIsFull
 from db.queries.workspaces import id_of
 from db.summaries import operation_of, summary_of, tables_of
 
@@ -75,10 +76,10 @@ async def test_waiting_in_vain(database_url: str) -> None:
     database = Database(database_url, size=1, overflow=0, timeout=0.01)
     database.observer = witness = Witness()
     async with database.everywhere():
-        with pytest.raises(PoolTimeoutError):
+        with pytest.raises(Unavailable):
             await id_of(database, "test")
     await database.close()
-    assert witness.told == ["waits", "has one", ("begin", 0, None), "waits", PoolTimeoutError, ("commit", 0, None)]
+    assert witness.told == ["waits", "has one", ("begin", 0, None), "waits", PoolIsFull, ("commit", 0, None)]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ def words(header: str) -> set[str]:
         ("/graphql", "PUT", "authorization,x-graphql-event-stream-token"),
         ("/graphql", "DELETE", "x-graphql-event-stream-token"),
         ("/graphql", "POST", "graphql-preflight,apollo-require-preflight,x-requested-with"),
+        ("/graphql", "POST", "x-request-timeout,content-encoding"),
         ("/graphql/0a1b", "GET", "authorization,apollographql-client-name"),
         ("/ingest/events", "POST", "authorization,content-type,content-encoding"),
         ("/files/exports/1/part-0.csv", "GET", "range"),
@@ -113,6 +114,13 @@ def test_origins_are_spelled_as_browsers_do(tmp_path: Path) -> None:
     settings = Settings.from_env({"ALLOWED_ORIGINS": given, "PUBLIC_URL": "https://GS.example.com"}, data_dir=tmp_path)
     assert settings.allowed_origins == {"https://app.example.com", "http://a.example", "http://a.example:8080"}
     assert settings.manners().allowed_origins == settings.allowed_origins | {"https://gs.example.com"}
+
+
+async def test_a_page_can_read_why_its_time_is_none(api: Api) -> None:
+    headers = {"origin": APP, "x-request-timeout": "soon"}
+    answer = await api.client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+    assert (answer.status_code, answer.headers[ALLOWED]) == (400, APP)
+    assert (answer.headers["x-content-type-options"], "x-request-id" in answer.headers) == ("nosniff", True)
 
 
 @pytest.mark.parametrize(

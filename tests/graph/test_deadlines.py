@@ -12,7 +12,7 @@ from db.engine import Database
 from graph.context import Context
 from graph.deadline_settings import DeadlineSettings
 from graph.deadlines import Deadlines
-from graph.operations import Operations
+from graph.operations import Operations, Rules
 from graph.schema import schema
 from tests.api import Api, build
 from tests.locks import WAITING, is_whole, locked
@@ -169,7 +169,6 @@ async def test_a_full_pool_is_said_at_once(database_url: str, workspace: int, tm
         assert [response.status_code for response in responses] == [503, 503]
         assert [response.headers["retry-after"] for response in responses] == ["1", "1"]
         refused = {
-            "data": None,
             "errors": [
                 {
                     "message": "The database cannot be reached just now. Try again.",
@@ -210,7 +209,7 @@ async def test_who_waits_for_a_connection_comes_in_turn(database_url: str, works
 
 async def test_the_clock_stands_still_while_files_are_stored(database: Database) -> None:
     deadlines, context = Deadlines(DeadlineSettings(request=0.1)), Context(database, None)
-    document, stored = Operations(schema, "breadth-first").document("{ __typename }"), asyncio.Event()
+    document, stored = Operations(schema, Rules()).document("{ __typename }"), asyncio.Event()
 
     async def answering() -> ExecutionResult:
         async with context.untimed():

@@ -176,4 +176,6 @@ async def test_a_chain_of_fragments_too_long_to_follow_is_refused(api: Api, leng
 
 async def test_a_slash_too_many_is_redirected(api: Api) -> None:
     response = await api.client.post("/graphql/", json={"query": "{ __typename }"})
-    assert (response.status_code, response.headers["location"]) == (307, "http://test/graphql")
+    assert (response.status_code, response.headers["location"]) == (307, "/graphql")
+    response = await api.client.get("/graphql/?a=%20b", headers={"sec-fetch-site": "cross-site"})
+    assert (response.status_code, response.headers["location"]) == (307, "/graphql?a=%20b")

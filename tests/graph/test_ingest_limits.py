@@ -331,7 +331,7 @@ async def test_a_full_pool_is_no_reason_to_lose_anything(api: Api, workspace: in
         {"line": 2, "key": "c", "status": "retry"},
         counts(retry=2),
     ]
-    assert error_of(unknown) == (503, "UNAVAILABLE", "The database cannot be reached just now. Send it again.")
+    assert error_of(unknown) == (503, "UNAVAILABLE", "The database cannot be reached just now. Try again.")
     assert unknown.headers["retry-after"] == "5"
     assert await clicks_counted(api.database) == (1, 1)
 

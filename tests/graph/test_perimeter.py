@@ -125,6 +125,12 @@ async def test_an_operation_by_get_is_none_of_a_foreign_page(
         assert answer.json()["errors"][0]["extensions"] == {"code": "FORBIDDEN"}
 
 
+@pytest.mark.parametrize("name", ["query", "%71uery", "quer%79", "document%49d", "e%78tensions"])
+async def test_a_picture_runs_nothing_however_its_address_is_written(api: Api, name: str) -> None:
+    headers = {"accept": "image/*", "sec-fetch-mode": "no-cors", **CROSS}
+    assert (await api.client.get(f"/graphql?a=1&{name}=%7B__typename%7D", headers=headers)).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("content", "headers"),
     [

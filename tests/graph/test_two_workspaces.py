@@ -106,8 +106,8 @@ async def _asked(api: Api, text: str, variables: dict[str, Any]) -> Any:
     """The answer, once what its operation left behind has settled: the loop stands still between two of them."""
     before = asyncio.all_tasks()
     answer = await api.ask(text, **variables)
-    left = asyncio.all_tasks() - before
-    await asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 10)
+    while left := asyncio.all_tasks() - before:
+        await asyncio.wait_for(asyncio.gather(*left, return_exceptions=True), 10)
     return answer
 
 

@@ -114,7 +114,7 @@ async def test_what_comes_while_it_runs_is_done(
 async def test_each_change_is_told(database: Database, workspace: int, job: int, objects: Objects) -> None:
     async with database.write(workspace) as transaction:
         await transaction.run(text("DELETE FROM outbox"))
-    await run(database, objects, workspace, job, replace(SMALL, progress_every=3600))
+    await run(database, objects, workspace, job, replace(SMALL, progress_every=1e9))
     async with database.everywhere() as transaction:
         told = await transaction.rows(text("SELECT topic, key, kind FROM outbox ORDER BY id"))
     # Begun, counted, the first progress, three parts, ended.

@@ -122,7 +122,7 @@ async def test_who_insists_is_obeyed_at_once(server: Server) -> None:
 @pytest.mark.timeout(240)
 async def test_nobody_notices_a_rolling_restart(database_url: str, tmp_path: Path) -> None:
     """The bench, small: `make bench ARGS=restarts` is the large one."""
-    result = await restarts(database_url, tmp_path, rounds=1, clients=2, subscribers=2, drain=5)
+    result = await restarts(database_url, tmp_path, rounds=1, clients=2, subscribers=2, drain=3, pause=0.05)
     assert result.faults() == []
     assert (result.restarts, result.refused) == (2, 0)
     assert result.acknowledged > 0

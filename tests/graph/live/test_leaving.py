@@ -146,6 +146,66 @@ async def test_a_head_without_end_is_refused(server: Server) -> None:
     writer.close()
 
 
+async def test_a_body_is_not_waited_for_when_it_has_been_answered(server: Server) -> None:
+    reader, writer = await connected(server)
+    writer.write(b"POST /graphql HTTP/1.1\r\nhost: here\r\ncontent-length: 100\r\n\r\n")
+    async with asyncio.timeout(SECONDS):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 415 ")
+        await reader.read()
+    writer.close()
+
+
+async def test_a_body_that_comes_after_its_answer_is_passed_over(server: Server) -> None:
+    server.uvicorn.config.timeout_keep_alive = 1
+    reader, writer = await connected(server)
+    writer.write(b"POST /graphql HTTP/1.1\r\nhost: here\r\ncontent-length: 4\r\n\r\n")
+    async with asyncio.timeout(SECONDS):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 415 ")
+        await reader.readuntil(b"}}]}")
+        writer.write(b"late" + request(server, "{ __typename }"))
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        await reader.read()  # and then it is closed as all that nobody uses are
+    writer.close()
+
+
+async def test_who_expects_to_be_told_to_go_on_is_told_that_it_is_too_much(server: Server) -> None:
+    reader, writer = await connected(server)
+    writer.write(request(server, "", **{"content-length": "2000000", "expect": "100-continue"}))
+    async with asyncio.timeout(SECONDS):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+    writer.close()
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 300])
+async def test_an_offer_of_another_protocol_is_declined(server: Server, pieces: int) -> None:
+    """As Java's client and curl --http2 make it."""
+    offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAARAAAAAAAIAAAAA"}
+    reader, writer = await connected(server)
+    for whole in (request(server, "{ __typename }", **offer), request(server, "{ __typename }")):
+        for start in range(0, len(whole), max(len(whole) // pieces, 1)):
+            writer.write(whole[start : start + max(len(whole) // pieces, 1)])
+            await writer.drain()
+            await asyncio.sleep(0)
+        async with asyncio.timeout(SECONDS):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            await reader.readuntil(b'{"data":{"__typename":"Query"}}')
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "more", "status"),
+    [("POST", "", b"40"), ("GET", "content-length: 4\r\n", b"400"), ("GET", "x: y" * 5000 + "\r\n", b"431")],
+)
+async def test_a_handshake_that_is_none_is_answered(server: Server, method: str, more: str, status: bytes) -> None:
+    reader, writer = await connected(server)
+    key = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    writer.write(f"{method} /graphql HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n{key}{more}\r\n".encode())
+    async with asyncio.timeout(SECONDS):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 " + status)
+        await reader.read()
+    writer.close()
+
+
 async def test_what_was_answered_is_not_cancelled_afterwards(server: Server, tmp_path: Path) -> None:
     reader, writer = await connected(server)
     for _ in range(3):  # one connection, one after the other
