@@ -23,7 +23,7 @@ class Lean(asyncio.BufferedProtocol):
     async def connect(cls, address: str) -> "Lean":
         """A connection to a server."""
         place = urlsplit(address)
-        _, lean = await asyncio.get_running_loop().create_connection(cls, place.hostname, place.port)
+        _, lean = await asyncio.get_running_loop().create_connection(cls, str(place.hostname), place.port or 80)
         return lean
 
     async def ask(self, request: bytes) -> int:

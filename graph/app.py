@@ -35,7 +35,6 @@ from graph.telemetry.live import LiveMetrics
 from graph.telemetry.setup import Telemetry
 from graph.transport.door import Door
 from graph.transport.http import DOCUMENT_ID, GraphQLView
-from graph.transport.leaving import Leaving
 from graph.transport.perimeter import Perimeter, own_names
 from graph.transport.request_ids import REFUSAL, Requests
 from graph.trusted_documents import stored_documents
@@ -132,7 +131,7 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
             await telemetry.close()
 
     view = GraphQLView(database, authenticator, live, links, operations, settings.upload_limits, settings.http)
-    door = Door(Leaving(view, settings.deadlines.body), streams, authenticator, connections, settings.manners())
+    door = Door(view, streams, authenticator, connections, settings.manners(), settings.deadlines.body)
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     telemetry.read(ingest.lines)
     beside = _beside(settings, database, links, readiness, telemetry)

@@ -21,6 +21,7 @@ _FURTHER: Mapping[int, Mapping[str, str]] = {401: {"www-authenticate": "Bearer"}
 _BROKEN_OFF = frozenset({"DEADLINE_EXCEEDED"})
 """Codes of errors that come when fields are being answered, though they are no field's."""
 _NONE: Mapping[str, str] = {}
+_OF_ALL = frozenset({"ratelimit", "ratelimit-policy"})
 _GZIP, _LEVEL = 31, 1
 """zlib's way to say: with gzip's header; and the level that costs least. Answers are JSON, which it makes small enough."""
 _EMPTY = 204
@@ -63,8 +64,8 @@ def of_refusal(refusal: Refusal) -> Answer:
 
 
 def together(answers: Sequence[Answer]) -> Answer:
-    """The answer to a batch: its statuses are nobody's, and of headers of one name the last is sent."""
-    further = {name: value for answer in answers for name, value in answer.further.items()}
+    """The answer to a batch. Its statuses are nobody's; of its headers only what stands of the budget is all's, and the last's."""
+    further = {name: value for answer in answers for name, value in answer.further.items() if name in _OF_ALL}
     return Answer(200, b"[%b]" % b",".join(answer.body for answer in answers), further)
 
 

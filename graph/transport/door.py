@@ -20,7 +20,8 @@ from graph.requests import key_of
 from graph.settings import Manners
 from graph.transport import multipart, sse
 from graph.transport.asking import body_of, given_in, parameters_of, with_id
-from graph.transport.http import DOCUMENT_ID
+from graph.transport.http import DOCUMENT_ID, METHODS
+from graph.transport.leaving import Leaving
 from graph.transport.negotiation import Kind, headers_of, kind_of, likes_json
 from graph.transport.origins import is_welcome
 from graph.transport.sse import Reservations, errors_of
@@ -44,19 +45,25 @@ class Door:
         authenticator: Authenticator,
         connections: Connections,
         manners: Manners,
+        body_seconds: float,
     ) -> None:
         self._plain = plain
         self._streams, self._authenticator, self._connections = streams, authenticator, connections
         self._manners = manners
         self._reservations = Reservations(streams, connections, manners.init_timeout)
+        # Around all of it: clients that take streams, too, send bodies, and send them before anybody knows who they are.
+        self._patient = Leaving(self._answer, body_seconds)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answers one request, or speaks on one connection."""
         if scope["type"] == "websocket":
             return self._speak(WebSocket(scope, receive, send))
-        return (self._answer if _wants_a_stream(scope) else self._plain)(scope, receive, send)
+        return self._patient(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return (self._answer_or_stream if _wants_a_stream(scope) else self._plain)(scope, receive, send)
+
+    async def _answer_or_stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] != "PUT" and not _has_token(scope) and likes_json(_accept(scope).encode("latin-1")):
                 again = await _kept(receive)
@@ -144,7 +151,8 @@ class Door:
 
     async def _viewer(self, request: HttpRequest) -> Viewer:
         try:
-            viewer = await self._authenticator.viewer(request.headers.get("authorization"))
+            credentials = request.headers.getlist("authorization")  # two are none, as for all others
+            viewer = await self._authenticator.viewer(", ".join(credentials) if credentials else None)
         except Exception as error:
             if isinstance(error, GraphQLError) or not is_unavailable(error):
                 raise
@@ -173,6 +181,8 @@ async def _kept(receive: Receive) -> Callable[[], Receive]:
 
 
 def _wants_a_stream(scope: Scope) -> bool:
+    if scope["method"] == "OPTIONS":
+        return False
     if scope["method"] == "PUT" or _has_token(scope):
         return True
     accept = _accept(scope)
@@ -203,7 +213,8 @@ async def _asked(request: HttpRequest, receive: Receive) -> Request:
     elif request.method == "GET":
         given = parameters_of(request.scope["query_string"], document_id)
     else:
-        raise Refusal(405, "METHOD_NOT_ALLOWED", f"A stream is asked for by POST or GET, not by {request.method[:20]}.")
+        message = f"A stream is asked for by POST or GET, not by {request.method[:20]}."
+        raise Refusal(405, "METHOD_NOT_ALLOWED", message, {"allow": METHODS})
     asked = Request.of(
         given,
         resume_after=request.headers.get("last-event-id"),

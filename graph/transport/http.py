@@ -145,6 +145,8 @@ class GraphQLView:
                 answers.append(await self._run(viewer, asked_of(one), headers, media))
             except GraphQLError as error:
                 answers.append(of_error(error, media))
+            except Exception as error:  # what the others have come to, changes among them, is told all the same
+                answers.append(of_error(_fault(error), media))
         return together(answers)
 
     def _viewer(self, headers: Given) -> Awaitable[Viewer | None]:

@@ -95,11 +95,15 @@ class Reservation:
         while True:
             yield await self._frames.get()
 
-    async def close(self) -> None:
-        """Stops all operations."""
-        tasks = list(self._operations.values())
-        for task in tasks:
+    def stop_all(self) -> None:
+        """Stops all operations, without waiting until they have ended."""
+        for task in self._operations.values():
             task.cancel()
+
+    async def close(self) -> None:
+        """Stops all operations, and waits until they have ended."""
+        tasks = list(self._operations.values())
+        self.stop_all()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _operate(self, name: str, request: Request) -> None:
@@ -130,7 +134,9 @@ class Reservations:
 
     def make(self, viewer: Viewer) -> str:
         """The token of a new reservation. Raises LIMIT_REACHED."""
-        mine = [one for one in self._known.values() if one.viewer.subject == viewer.subject and not one.is_taken]
+        whose = (viewer.workspace_id, viewer.subject)
+        untaken = [one.viewer for one in self._known.values() if not one.is_taken]
+        mine = [one for one in untaken if (one.workspace_id, one.subject) == whose]
         if len(mine) >= self._streams.live.limits.per_client:
             raise limit_reached("There are too many reservations that nobody took up.")
         token = secrets.token_urlsafe(32)
@@ -154,6 +160,7 @@ class Reservations:
         reservation = self._known.get(key)
         if reservation is not None and not reservation.is_taken:
             del self._known[key]
+            reservation.stop_all()
 
 
 def _hashed(token: str) -> bytes:

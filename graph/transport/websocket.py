@@ -93,6 +93,8 @@ class Socket:
             self._end(closed)
         except GraphQLError as error:
             self._end(Closed(1013, error.message))
+        except Exception as error:
+            self._end(Closed(1011, internal(error).message))
 
     def _end_for(self, ending: Ending) -> None:
         self._end(Closed(ending.close_code, ending.message))

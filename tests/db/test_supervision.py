@@ -69,7 +69,7 @@ def test_the_pool_goes_on_by_itself(data_dir: Path, caplog: pytest.LogCaptureFix
         killed(data_dir)
         await asyncio.to_thread(wait_until, lambda: "runs again" in caplog.text)
         for _ in range(3):
-            lease = await database._begin("BEGIN")
+            lease = await database._taken("BEGIN", None)
             assert await lease.driver.fetchval("SELECT 7") == 7
             await lease.give_back()
         await database.close()

@@ -312,7 +312,7 @@ async def test_a_body_that_is_too_long_is_not_waited_for(api: Api) -> None:
     headers = [(b"content-type", b"application/json"), (b"accept", TRUSTED.encode())]
     part: Message = {"type": "http.request", "body": b" " * 300_000, "more_body": True}
     scope = {"method": "POST", "path": "/graphql", "headers": headers}
-    for more, read in (([], 4), ([(b"content-length", b"1048577")], 1)):
+    for more, read in (([], 4), ([(b"content-length", b"1048577")], 0)):
         sent, seen = await raw(api, {**scope, "headers": headers + more}, [part] * 9)
         assert (sent[0]["status"], seen) == (413, read)
         assert (b"content-type", RESPONSE.encode()) in sent[0]["headers"]
@@ -407,7 +407,7 @@ async def test_operations_may_come_in_an_array(api: Api) -> None:
         "BAD_USER_INPUT",
     ]
     answer = await post(api, [{"query": "{ told(status: 429) }"}])
-    assert (answer.status_code, answer.headers["x-told"]) == (200, "5")
+    assert (answer.status_code, "x-told" in answer.headers, "ratelimit" in answer.headers) == (200, False, True)
     anybody = await api.client.post("/graphql", json=[{"query": "{ key }"}])
     assert (anybody.status_code, anybody.json()[0]["errors"][0]["extensions"]["code"]) == (200, "UNAUTHENTICATED")
 

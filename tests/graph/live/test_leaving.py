@@ -107,6 +107,15 @@ async def test_a_body_that_does_not_come_is_not_waited_for(server: Server) -> No
     }
 
 
+@pytest.mark.parametrize("accept", ["text/event-stream", "text/event-stream, application/json"])
+async def test_no_more_is_one_of_a_client_that_takes_a_stream(server: Server, accept: str) -> None:
+    reader, writer = await connected(server)
+    writer.write(request(server, CAMPAIGNS, accept=accept)[:-10])
+    async with asyncio.timeout(SECONDS):
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+
+
 async def test_a_body_that_comes_slowly_is_taken(server: Server) -> None:
     reader, writer = await connected(server)
     whole = request(server, "{ __typename }" + " " * 3000, connection="close")

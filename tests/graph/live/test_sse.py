@@ -148,6 +148,22 @@ async def test_a_reservation_needs_a_token(server: Server) -> None:
     assert (await server.api.client.put("/graphql")).status_code == 401
 
 
+async def test_two_credentials_are_none(server: Server) -> None:
+    header = ("authorization", f"Bearer {server.credential}")
+    for accept in ("text/event-stream", "application/json"):
+        answer = await server.api.client.post(
+            "/graphql", json={"query": "{ __typename }"}, headers=[("accept", accept), header, header]
+        )
+        assert answer.status_code == 401
+
+
+async def test_who_takes_a_stream_may_look_what_may_be_asked(server: Server) -> None:
+    headers = {"accept": "text/event-stream", **server.api._headers}
+    assert (await server.api.client.options("/graphql", headers=headers)).status_code == 204
+    answer = await server.api.client.delete("/graphql", headers=headers)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST, OPTIONS")
+
+
 async def test_the_multipart_fallback(server: Server) -> None:
     campaign = await create_campaign(server.api)
     cursor = await server.cursor()
