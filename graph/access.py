@@ -208,13 +208,23 @@ class Authenticator:
         """The viewer of an Authorization header; None without one. Raises UNAUTHENTICATED for a bad one, UNAVAILABLE."""
         if authorization is None:
             return None
+        # Not by the token itself: how long a look-up takes must not tell how much of a token is right.
+        digest = hashlib.sha256(authorization.encode(errors="replace")).digest()
+        known = self._known.get(digest)
+        if known is not None and known[1] > time.time():
+            return known[0]
         try:
-            return await self._viewer(authorization)
+            viewer = await self._viewer(authorization)
         except Exception as error:
             if not is_unavailable(error):
                 raise
             log.warning("the database cannot be reached; nobody can be told from another", reason=str(error))
             raise unavailable("The database cannot be reached just now. Try again.") from None
+        if viewer.expires_at is not None:  # clients have a memory of their own, which forgets those that are revoked
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[digest] = viewer, min(time.time() + _KNOWN_FOR, viewer.expires_at)
+        return viewer
 
     async def _viewer(self, authorization: str) -> Viewer:
         scheme, _, token = authorization.partition(" ")
@@ -223,16 +233,7 @@ class Authenticator:
         token = token.strip()
         if token.startswith(clients.PREFIX):
             return await self._client(token)
-        # Not by the token itself: how long a look-up takes must not tell how much of a token is right.
-        digest = hashlib.sha256(token.encode(errors="replace")).digest()
-        known = self._known.get(digest)
-        if known is not None and known[1] > time.time():
-            return known[0]
-        viewer = await self._named(token)
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[digest] = viewer, min(time.time() + _KNOWN_FOR, viewer.expires_at or 0)
-        return viewer
+        return await self._named(token)
 
     async def _named(self, token: str) -> Viewer:
         claims = await self._claims(token)

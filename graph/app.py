@@ -1,7 +1,7 @@
 """The door: one Starlette application that holds the pool, follows the live log and answers GraphQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -63,20 +63,20 @@ class Application(Starlette):
         """Called by the server."""
         await self.outermost(scope, receive, send)
 
-    async def _found(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _found(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope.get("path", "")
         if REFUSAL in scope:
-            await scope[REFUSAL].response()(scope, receive, send)
-        elif path == ENDPOINT:
+            refused: Awaitable[None] = scope[REFUSAL].response()(scope, receive, send)
+            return refused
+        if path == ENDPOINT:
             scope["app"] = self
-            await (self._explorer if is_for_people(scope) else self._door)(scope, receive, send)
-        elif path.startswith(_BELOW) and path != _BELOW and scope["type"] == "http":
+            return (self._explorer if is_for_people(scope) else self._door)(scope, receive, send)
+        if path.startswith(_BELOW) and path != _BELOW and scope["type"] == "http":
             scope["app"], scope[DOCUMENT_ID] = self, path.removeprefix(_BELOW)
-            await self._door(scope, receive, send)
-        elif path == _BELOW and scope["type"] == "http":
-            await _without_slash(scope)(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+            return self._door(scope, receive, send)
+        if path == _BELOW and scope["type"] == "http":
+            return _without_slash(scope)(scope, receive, send)
+        return super().__call__(scope, receive, send)
 
 
 def build_app(settings: Settings, database_url: str) -> Starlette:

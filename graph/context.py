@@ -34,6 +34,25 @@ class Deadline(Protocol):
 class Context:
     """One operation's surroundings. Close it when the answer is complete."""
 
+    # What most operations never set stands here once: each has a context.
+    _reads: Reads | None = None
+    _loaders: Loaders | None = None
+    _over = False
+    together: Together | None = None
+    """The transaction of all changes and reads, where they are to stand or fall together."""
+    streams = False
+    """Whether the transport can send more than one answer."""
+    resume_after: str | None = None
+    """The cursor that the transport says a stream is resumed from: it wins over the one in the operation."""
+    deadline: Deadline | None = None
+    """When all that it does is cancelled, while it is being answered."""
+    idempotency_key: str | None = None
+    """The key under which the client may send this request again, as its transport says it."""
+    charge: Charge | None = None
+    """What the operation was charged; None as long as it was not, and for the events of a stream."""
+    response_status: int | None = None
+    """The status of an HTTP response to this operation where nothing of it was done; None: the usual one."""
+
     def __init__(
         self, database: Database, viewer: Viewer | None, live: Live | None = None, links: Links | None = None
     ) -> None:
@@ -41,25 +60,10 @@ class Context:
         self._viewer = viewer
         self._live = live
         self._links = links
-        self._reads: Reads | None = None
-        self._over = False
-        self.together: Together | None = None
-        """The transaction of all changes and reads, where they are to stand or fall together."""
-        self.loaders = Loaders(lambda: self.reads)
-        self.streams = False
-        """Whether the transport can send more than one answer."""
-        self.resume_after: str | None = None
-        """The cursor that the transport says a stream is resumed from: it wins over the one in the operation."""
-        self.deadline: Deadline | None = None
-        """When all that it does is cancelled, while it is being answered."""
-        self.idempotency_key: str | None = None
-        """The key under which the client may send this request again, as its transport says it."""
-        self.charge: Charge | None = None
-        """What the operation was charged; None as long as it was not, and for the events of a stream."""
+        self.scopes: frozenset[str] | None = None if viewer is None else viewer.scopes
+        """What the viewer may do; None without a credential."""
         self.response_headers: dict[str, str] = {}
         """What an HTTP response to this operation says beside the usual, names in lower case."""
-        self.response_status: int | None = None
-        """The status of an HTTP response to this operation where nothing of it was done; None: the usual one."""
 
     @property
     def workspace_id(self) -> int | None:
@@ -114,9 +118,11 @@ class Context:
         return (0, "") if viewer is None else (viewer.workspace_id, viewer.subject)
 
     @property
-    def scopes(self) -> frozenset[str] | None:
-        """What the viewer may do; None without a credential."""
-        return None if self._viewer is None else self._viewer.scopes
+    def loaders(self) -> Loaders:
+        """The loaders of what is read from the snapshot."""
+        if self._loaders is None:
+            self._loaders = Loaders(lambda: self.reads)
+        return self._loaders
 
     @property
     def reads(self) -> Reads:
@@ -161,7 +167,8 @@ class Context:
     async def close(self) -> None:
         """Ends the operation and its snapshot. Nothing can be read afterwards."""
         self._over = True
-        await self.release()
+        if self._reads is not None:
+            await self.release()
 
     async def release(self) -> None:
         """Gives the snapshot back; what is read next opens another, with loaders of its own."""
@@ -177,7 +184,7 @@ class Context:
 
     def _left(self) -> Reads | None:
         reads, self._reads = self._reads, None
-        self.loaders = Loaders(lambda: self.reads)
+        self._loaders = None
         return reads
 
 

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -96,7 +96,8 @@ class Document:
         """What some work found out about the document when it was asked first."""
         if key not in self._known:
             self._known[key] = work()
-        return cast(T, self._known[key])
+        found: T = self._known[key]
+        return found
 
     def _explained(self) -> list[GraphQLError]:
         # What did not come through parsing or validation has nothing to be explained by, and looking for what was meant is dear.

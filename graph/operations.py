@@ -1,6 +1,6 @@
 """Operations: checked, and answered by the executor."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -121,7 +121,7 @@ class Operations:
             hide_suggestions=is_closed,
         )
 
-    async def answer(
+    def answer(
         self,
         document: Document,
         operation: OperationDefinitionNode | None,
@@ -129,10 +129,10 @@ class Operations:
         variables: Variables,
         context: Context,
         extensions: Mapping[str, Any] | None = None,
-    ) -> ExecutionResult:
+    ) -> Coroutine[Any, Any, ExecutionResult]:
         """The answer to an operation, its errors as the caller sees them. None only of a document that is not valid."""
         answering = self._answer(document, operation, name, variables, context, extensions)
-        return await self._deadlines.kept(answering, document, name, context)
+        return self._deadlines.kept(answering, document, name, context)
 
     async def _answer(
         self,

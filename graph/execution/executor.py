@@ -87,4 +87,5 @@ class BreadthFirstExecutor(Executor[TContext]):
     def _response(self, run: Run, root: Level) -> Any:
         self.collected_errors = run.failures.collected()
         self.tally = run.tally
-        return self.build_response(None if run.failures.root_is_null else root.outs[0])
+        # Past those that look for what @defer and @stream left to do: here is nothing of them.
+        return Executor.build_response(self, None if run.failures.root_is_null else root.outs[0])

@@ -64,6 +64,8 @@ class Failures:
     def collected(self) -> CollectedErrors:
         """What is reported."""
         collected = CollectedErrors()
+        if not self._found:
+            return collected
         # Sorting is stable: errors of one place stay in the order in which they were found.
         for failure in sorted(self._found, key=lambda found: (found.turn, found.order)):
             collected.add(failure.error, failure.nulled)

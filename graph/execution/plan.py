@@ -222,8 +222,10 @@ class Plans:
 
     def of(self, executor: Executor[Any]) -> Plan:
         """The plan for an execution."""
-        coerced = executor.variable_values.coerced
-        choices = tuple((name, coerced.get(name)) for name in sorted(self._conditions))
+        choices: tuple[Any, ...] = ()
+        if self._conditions:
+            coerced = executor.variable_values.coerced
+            choices = tuple((name, coerced.get(name)) for name in sorted(self._conditions))
         ways = (executor.schema, executor.is_awaitable, executor.field_resolver, executor.hide_suggestions)
         key = (id(executor.operation), choices, *ways)
         plan = self._plans.get(key)

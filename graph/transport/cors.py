@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
 from graph.transport.csrf import PREFLIGHTED
+from graph.transport.negotiation import headers_of
 from graph.transport.origins import header
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -76,8 +77,8 @@ class Cors:
 
     def granted(self, scope: Scope) -> Headers:
         """What the answer to a request says further. Caches are told of the difference whoever asks."""
-        origin = header(scope, b"origin")
-        return _VARY if origin is None else self._granted.get(origin, _VARY)
+        origin = headers_of(scope).get(b"origin")
+        return _VARY if origin is None else self._granted.get(origin.decode("latin-1"), _VARY)
 
     async def preflight(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answers what a browser asks before it sends a request; 403 without a word of CORS to pages of unknown origins."""
@@ -93,6 +94,4 @@ class Cors:
 
 def is_preflight(scope: Scope) -> bool:
     """Whether a browser asks what it may send."""
-    return scope["method"] == "OPTIONS" and any(
-        name == b"access-control-request-method" for name, _ in scope["headers"]
-    )
+    return scope["method"] == "OPTIONS" and b"access-control-request-method" in headers_of(scope)

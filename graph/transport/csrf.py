@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
 
+from graph.transport.negotiation import headers_of
 from graph.transport.origins import header, is_welcome
 
 PREFLIGHTED = (
@@ -40,7 +41,7 @@ def is_meant(scope: Scope, allowed: Collection[str]) -> bool:
     It has a header that pages cannot send unasked, or the browser says that it is a script of our own or an allowed page, or the
     user's own doing; or it is no browser, and says that it takes what GraphQL answers, as all clients of GraphQL do.
     """
-    if any(name in _PREFLIGHTED for name, _ in scope["headers"]):
+    if not _PREFLIGHTED.isdisjoint(headers_of(scope)):
         return True
     if not is_welcome(scope, allowed):
         return False

@@ -1,6 +1,6 @@
 """What comes to /graphql: one answer over HTTP, or a connection that stays open."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import orjson
 from graphql import GraphQLError
@@ -54,17 +54,16 @@ class Door:
         # Around all of it: clients that take streams, too, send bodies, and send them before anybody knows who they are.
         self._patient = Leaving(self._answer, body_seconds)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answers one request, or speaks on one connection."""
         if scope["type"] == "websocket":
-            await self._speak(WebSocket(scope, receive, send))
-        else:
-            await self._patient(scope, receive, send)
+            return self._speak(WebSocket(scope, receive, send))
+        return self._patient(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not _wants_a_stream(scope):
-            await self._plain(scope, receive, send)
-            return
+    def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return (self._answer_or_stream if _wants_a_stream(scope) else self._plain)(scope, receive, send)
+
+    async def _answer_or_stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["method"] != "PUT" and not _has_token(scope) and likes_json(_accept(scope).encode("latin-1")):
                 again = await _kept(receive)
@@ -191,13 +190,12 @@ def _wants_a_stream(scope: Scope) -> bool:
 
 
 def _accept(scope: Scope) -> str:
-    """What the client takes, in lower case. The header is looked for by hand: most requests are looked at no further."""
-    given = (value for name, value in scope["headers"] if name == b"accept")
-    return next(given, b"").decode("latin-1").lower()
+    """What the client takes, in lower case."""
+    return headers_of(scope).get(b"accept", b"").decode("latin-1").lower()
 
 
 def _has_token(scope: Scope) -> bool:
-    is_named = b"token=" in scope["query_string"] or any(name == _TOKEN_NAME for name, _ in scope["headers"])
+    is_named = _TOKEN_NAME in headers_of(scope) or b"token=" in scope["query_string"]
     return is_named and _token(HttpRequest(scope)) is not None
 
 

@@ -1,5 +1,6 @@
 """GraphQL over HTTP: who asks, one context per operation, from bytes to bytes."""
 
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, OperationType
@@ -28,8 +29,8 @@ DOCUMENT_ID = "groundswell.document_id"
 METHODS = "GET, HEAD, POST, OPTIONS"
 _SAFE = frozenset({"GET", "HEAD"})
 
-Given = dict[bytes, bytes]
-"""The headers of a request that are looked at."""
+Given = Mapping[bytes, bytes]
+"""The headers of a request."""
 
 
 class GraphQLView:
@@ -148,9 +149,9 @@ class GraphQLView:
                 answers.append(of_error(_fault(error), media))
         return together(answers)
 
-    async def _viewer(self, headers: Given) -> Viewer | None:
+    def _viewer(self, headers: Given) -> Awaitable[Viewer | None]:
         authorization = headers.get(b"authorization")
-        return await self._authenticator.viewer(None if authorization is None else authorization.decode("latin-1"))
+        return self._authenticator.viewer(None if authorization is None else authorization.decode("latin-1"))
 
     async def _run(
         self, viewer: Viewer | None, asked: Asked, headers: Given, media: Media, *, may_change: bool = True

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graph.refusals import Refusal
 from graph.ticking import Ticker
+from graph.transport.negotiation import headers_of
 
 LEAST_RATE = 1024
 """Bytes a second that a body brings, after its first seconds."""
@@ -41,26 +42,13 @@ class Leaving:
 class _Watch:
     """Looks after one request."""
 
-    __slots__ = (
-        "_is_whole",
-        "_receive",
-        "_scope",
-        "_seconds",
-        "_send",
-        "_task",
-        "_ticker",
-        "_until",
-        "_watching",
-        "has_left",
-        "is_late",
-    )
+    _until: float | None = None
+    _watching: asyncio.Task[None] | None = None
+    _is_whole = has_left = is_late = False
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, seconds: float, ticker: Ticker) -> None:
         self._scope, self._receive, self._send, self._seconds = scope, receive, send, seconds
         self._task = asyncio.current_task()
-        self._until: float | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._is_whole = self.has_left = self.is_late = False
         self._ticker = ticker
         ticker.add(self)
 
@@ -120,4 +108,4 @@ class _Watch:
 
 def _brings_files(scope: Scope) -> bool:
     """Files have a limit of their own: how long nothing of them may come."""
-    return any(name == b"content-type" and value.lower().startswith(_FILES) for name, value in scope["headers"])
+    return headers_of(scope).get(b"content-type", b"").lower().startswith(_FILES)

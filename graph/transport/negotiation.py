@@ -9,20 +9,10 @@ from starlette.types import Scope
 
 T = TypeVar("T")
 
-NAMES = frozenset(
-    {
-        b"accept",
-        b"accept-encoding",
-        b"authorization",
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"idempotency-key",
-    }
-)
-"""Of the headers that are looked at."""
 STREAMS = ("text/event-stream", "multipart/mixed")
 """The types of answers that stay open."""
+_HEADERS = "groundswell.headers"
+"""Where a scope has its headers by their names."""
 _UTF_8 = frozenset({"utf-8", "utf8", "*"})
 _LONGEST_KNOWN = 512
 """Bytes of a header whose meaning is remembered: clients send the same few again and again."""
@@ -58,13 +48,18 @@ class Kind(Enum):
     FORM = "multipart/form-data"
 
 
-def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """The headers that are looked at, in one pass by hand: most requests have no others of interest."""
-    found: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in NAMES:
-            found[name] = value if name not in found else b"%b, %b" % (found[name], value)
-    return found
+def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
+    """The headers of a request by their names, those of one name joined as a list. All layers share what the first one made."""
+    known: dict[bytes, bytes] | None = scope.get(_HEADERS)
+    if known is None:
+        pairs = scope["headers"]
+        known = dict(pairs)
+        if len(known) < len(pairs):
+            known = {}
+            for name, value in pairs:
+                known[name] = value if name not in known else b"%b, %b" % (known[name], value)
+        scope[_HEADERS] = known
+    return known
 
 
 def media_of(accept: bytes | None) -> Media | None:

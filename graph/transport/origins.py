@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
+from graph.transport.negotiation import headers_of
+
 _SECURE = ("https", "wss")
 
 
@@ -18,12 +20,9 @@ def is_welcome(scope: Scope, allowed: Collection[str]) -> bool:
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """The first header of a name, which is in lower case."""
-    for key, value in scope["headers"]:
-        if key == name:
-            found: str = value.decode("latin-1")
-            return found
-    return None
+    """The header of a name, which is in lower case."""
+    value = headers_of(scope).get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 def _is_own(scope: Scope, origin: str) -> bool:

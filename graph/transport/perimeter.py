@@ -3,7 +3,7 @@
 It is passed by every request, so that all is made ready before the first: an answer costs a look-up by the names of its headers.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -78,25 +78,23 @@ class Perimeter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] == "http":
-            await self._answer(scope, receive, send)
-        elif scope["type"] == "websocket" and not self._is_named(scope):
-            await WebSocket(scope, receive, send).close(4403, "This name is not this server's")
-        else:
-            await self._app(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            if scope["type"] == "websocket" and not self._is_named(scope):
+                await WebSocket(scope, receive, send).close(4403, "This name is not this server's")
+            else:
+                await self._app(scope, receive, send)
+            return
         room = self._room(scope["path"])
         granted = room.cors.granted(scope) if room.cors is not None else ()
         has_begun = False
 
-        async def complete(message: Message) -> None:
+        def complete(message: Message) -> Awaitable[None]:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
                 headers = message.get("headers", ())
                 message["headers"] = [*headers, *room.missing(headers), *granted]
-            await send(message)
+            return send(message)
 
         try:
             await self._app_for(room, scope)(scope, receive, complete)
@@ -117,7 +115,9 @@ class Perimeter:
         """Who answers a request: the application, unless it may not come as far as that."""
         if not self._is_named(scope):
             return _MISDIRECTED
-        if room.cors is not None and scope["method"] == "OPTIONS" and cors.is_preflight(scope):
+        if scope["method"] == "POST":
+            return self._app
+        if room.cors is not None and cors.is_preflight(scope):
             return room.cors.preflight
         if (
             room is self._graphql

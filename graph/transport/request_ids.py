@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Awaitable
+from itertools import count
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -10,12 +11,15 @@ from db import requests
 from db.requests import Request
 from graph import deadlines
 from graph.refusals import Refusal
+from graph.transport.negotiation import headers_of
 
 LONGEST = 128
 """Characters of an id that a client may choose."""
 REFUSAL = "groundswell.refusal"
 """Where a scope has why the request is refused whatever it is. It is answered further in, so that pages can read it."""
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?\Z")
+_PROCESS, _count = f"{random.getrandbits(64):016x}", count(1)
+"""The half of new ids that is this process's own, and what counts the other."""
 _SECONDS = re.compile(rb"[0-9]{1,6}(?:\.[0-9]{1,6})?\Z")
 
 
@@ -30,13 +34,16 @@ class Requests:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        name, trace, seconds = _said(scope)
-        request = Request(name or _new_id(), trace, self._patience)
+        headers = headers_of(scope)
+        name, parent = headers.get(b"x-request-id"), headers.get(b"traceparent")
+        trace = None if parent is None else _trace(parent)
+        request = Request((name and _id(name)) or _new_id(), trace, self._patience)
         # Always set: tasks of one connection may be made in the context of the request before.
         token, asked = requests.current.set(request), deadlines.asked.set(None)
         try:
             if scope["type"] == "http":
                 send = _named(send, request.id.encode())
+                seconds = headers.get(b"x-request-timeout")
                 if seconds is not None:
                     if _SECONDS.match(seconds) and float(seconds):
                         deadlines.asked.set(float(seconds))
@@ -60,23 +67,13 @@ def begin_operation() -> None:
 
 def _new_id() -> str:
     """An id that no other request has. It opens nothing, so that it need not be hard to guess."""
-    return f"{random.getrandbits(128):032x}"
+    return f"{_PROCESS}{next(_count):016x}"
 
 
-def _said(scope: Scope) -> tuple[str | None, str | None, bytes | None]:
-    """The id, the trace and the seconds of a request's headers."""
-    found: str | None = None
-    trace: str | None = None
-    seconds: bytes | None = None
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            found = _id(value)
-        elif name == b"traceparent":
-            parent = _TRACEPARENT.match(value)
-            trace = None if parent is None else parent[1].decode()
-        elif name == b"x-request-timeout":
-            seconds = value
-    return found, trace, seconds
+def _trace(given: bytes) -> str | None:
+    """The id of the trace that a traceparent names; None where it is none."""
+    parent = _TRACEPARENT.match(given)
+    return None if parent is None else parent[1].decode()
 
 
 def _id(given: bytes) -> str | None:
