@@ -83,18 +83,26 @@ class NodeQuery:
 
 
 def _each(info: Info, global_ids: Sequence[str]) -> Any:
-    return [_found(info, global_id) for global_id in global_ids]
+    # All ids before the first look-up: one that is none would leave those behind that were begun.
+    return [_looked_up(info, *found) for found in [_parts(global_id) for global_id in global_ids]]
 
 
 def _found(info: Info, global_id: str) -> Any:
+    return _looked_up(info, *_parts(global_id))
+
+
+def _parts(global_id: str) -> tuple[str, int]:
     try:
         type_name, key = ids.parts(global_id)
     except ids.BadId as error:
         raise bad_input(str(error)) from None
-    fetch = FETCHES.get(type_name)
-    if fetch is None:
+    if type_name not in FETCHES:
         raise bad_input(f"Nothing of the type {type_name} can be found by its id.")
+    return type_name, key
+
+
+def _looked_up(info: Info, type_name: str, key: int) -> Any:
     if type_name == "ApiClient" and Scope.ADMIN not in info.context.viewer.scopes:
         return None  # hidden looks like missing
     fields = selection_of(info).names | {"typename"}
-    return info.context.loaders.one(fetch, (fields,), key)
+    return info.context.loaders.one(FETCHES[type_name], (fields,), key)
