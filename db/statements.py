@@ -121,17 +121,18 @@ def _is_converted(kind: Any, way: Literal["bind", "result"]) -> bool:
     return found is not None
 
 
-def prepared(build: Callable[P, Executable]) -> Callable[P, Prepared]:
+def prepared(build: Callable[P, Executable], *, named: bool = True) -> Callable[P, Prepared]:
     """Marks a function that builds a statement: each statement that was asked for lately is compiled once.
 
     The function's arguments are hashable and say what the statement looks like, not what it is asked with.
+    ``named`` is False for a function that makes a statement of any SQL: its name would say nothing of what is done.
     """
 
     name = f"{build.__module__.removeprefix('db.queries.')}.{build.__name__}"
 
     @lru_cache(_MOST)
     def compiled(*args: P.args, **kwargs: P.kwargs) -> Prepared:
-        return Prepared(build(*args, **kwargs), name)
+        return Prepared(build(*args, **kwargs), name if named else None)
 
     return cast(Callable[P, Prepared], compiled)
 

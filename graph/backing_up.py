@@ -33,7 +33,9 @@ def back_up(settings: Settings, file: Path, *, with_files: bool | None) -> None:
     """Writes a backup. ``with_files`` None: where the store is a folder. Raises Refused, SettingsError, EmbeddedError, DatabaseUnavailable."""
     configure_logging(settings.log_level)
     if settings.database_url is None and not (settings.data_dir / "postgres" / "PG_VERSION").is_file():
-        raise SettingsError(f"There is no database in {settings.data_dir}.")
+        raise SettingsError(
+            f"There is no database in {settings.data_dir}. Say where it is with --data-dir, or with DATABASE_URL."
+        )
     objects = objects_of(settings)
     has_files = settings.objects_url().startswith("file:") if with_files is None else with_files
     with _plain_errors("Stopped. Nothing was written."), database_at(settings) as url:
@@ -54,7 +56,7 @@ def put_back(settings: Settings, file: Path, *, replace: bool) -> None:
     with (
         _plain_errors("Stopped. The database is as it was."),
         archive.reading(file) as source,
-        only_one(settings),
+        only_one(settings, "restoring a backup"),
         database_at(settings) as url,
     ):
         done = _run(restoring.restore(url, objects_of(settings), source, _shown(), replace=replace))

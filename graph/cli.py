@@ -35,7 +35,9 @@ app.add_typer(workspaces, name="workspace")
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", help="Where the embedded database and the development secret are. [default: .groundswell]"
+        "--data-dir",
+        help="Where the embedded database, its files and the development secret are. "
+        "\\[default: GROUNDSWELL_DATA_DIR, or .groundswell]",
     ),
 ]
 
@@ -101,15 +103,16 @@ def serve(
         bool | None,
         typer.Option(
             "--worker/--no-worker",
-            help="Do background work, exports and nightly recounts, in this process, too. Without it, run groundswell "
-            "worker beside it. [default: WORKER, or on]",
+            help="Do background work, exports, mailings and nightly recounts, in this process, too. Without it, run groundswell "
+            "worker beside it. \\[default: WORKER, or on]",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Starts the server: database, migrations, demo workspace, GraphQL.
 
-    Without DATABASE_URL an embedded PostgreSQL is started below the data directory. Ctrl-C stops everything.
+    Without DATABASE_URL an embedded PostgreSQL is started below the data directory. Ctrl-C stops everything. Behind a
+    load balancer set DRAIN_SECONDS: on SIGTERM, /health/ready says 503 for as long, and requests are answered meanwhile.
 
     Example: groundswell serve --port 8123 --data-dir ./data
     """
@@ -121,7 +124,7 @@ def serve(
 
 @app.command()
 def worker(data_dir: DataDir = None) -> None:
-    """Does background work, exports and nightly recounts, and answers nobody: as many processes as there is work.
+    """Does background work, exports, mailings and nightly recounts, and answers nobody: as many processes as there is work.
 
     What a worker does not finish others go on with: at once where it is stopped by Ctrl-C or SIGTERM, and after
     JOBS_HEARTBEAT_SECONDS of silence (30) where it was killed. Workers and servers of a database share one
@@ -137,7 +140,7 @@ def worker(data_dir: DataDir = None) -> None:
 @app.command()
 def recount(
     workspace: Annotated[
-        str | None, typer.Option(help="The key of the workspace. [default: all of them]", show_default=False)
+        str | None, typer.Option(help="The key of the workspace. \\[default: all of them]", show_default=False)
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -156,7 +159,9 @@ def recount(
 @app.command()
 def token(
     workspace: Annotated[str, typer.Option(help="The key of the workspace.")] = "demo",
-    scope: Annotated[list[ScopeName] | None, typer.Option(help="Repeat it for several. [default: read, write]")] = None,
+    scope: Annotated[
+        list[ScopeName] | None, typer.Option(help="Repeat it for several. \\[default: read, write]")
+    ] = None,
     subject: Annotated[str, typer.Option(help="Who it is for.")] = "developer",
     ttl: Annotated[str, typer.Option(help="How long it is good: 90m, 12h, 30d.")] = "30d",
     actor_user_id: Annotated[str | None, typer.Option(help="The end user as whom an engage token acts.")] = None,
@@ -250,7 +255,7 @@ def schema(
 @workspaces.command("create")
 def create_workspace(
     key: Annotated[str, typer.Argument(help="Lower case letters, digits, - and _; tokens name it.")],
-    name: Annotated[str | None, typer.Option(help="What people call it. [default: the key]")] = None,
+    name: Annotated[str | None, typer.Option(help="What people call it. \\[default: the key]")] = None,
     time_zone: Annotated[
         str, typer.Option(help="IANA name: whose days, weeks and months its dates and series have.")
     ] = "UTC",

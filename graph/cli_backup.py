@@ -18,7 +18,7 @@ def backup(
         bool | None,
         typer.Option(
             "--with-files/--without-files",
-            help="Put the files of the object store in, or their names and checksums only. [default: in, where it is a folder]",
+            help="Put the files of the object store in, or their names and checksums only. \\[default: in, where it is a folder]",
             show_default=False,
         ),
     ] = None,

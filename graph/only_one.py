@@ -11,9 +11,9 @@ from graph.settings import Settings, address_of
 
 
 @contextmanager
-def only_one(settings: Settings) -> Iterator[Callable[[int], None]]:
+def only_one(settings: Settings, doing: str | None = None) -> Iterator[Callable[[int], None]]:
     """One server on a data directory, and none while it is restored. On a database of its own, as many as one likes.
-    Whoever comes second reads the port that was announced. Raises SettingsError.
+    Whoever comes second reads the port that was announced, or what is done (``doing``). Raises SettingsError.
     """
     if settings.database_url is not None:
         yield lambda _port: None
@@ -26,13 +26,17 @@ def only_one(settings: Settings) -> Iterator[Callable[[int], None]]:
             file.seek(0)
             raise SettingsError(
                 f"Groundswell is already running on this data directory ({file.read().strip() or 'starting'}). "
-                "Stop it, or choose another --data-dir and --port."
+                + (
+                    "Stop it, or choose another --data-dir."
+                    if doing
+                    else "Stop it, or choose another --data-dir and --port."
+                )
             ) from None
 
         def announce(port: int) -> None:
             with suppress(OSError):  # a full disk
                 file.truncate(0)
-                file.write(f"process {os.getpid()}, {address_of(settings.host, port)}")
+                file.write(f"process {os.getpid()}, {doing or address_of(settings.host, port)}")
                 file.flush()
 
         announce(settings.port)

@@ -273,6 +273,20 @@ def test_the_help_of_worker_says_what_becomes_of_its_jobs() -> None:
     assert "OBJECT_STORE_URL=s3://exports groundswell worker" in told
 
 
+@pytest.mark.parametrize(
+    ("command", "default"),
+    [
+        ("serve", "WORKER, or on"),
+        ("token", "read, write"),
+        ("backup", "in, where it is a folder"),
+        ("restore", "GROUNDSWELL_DATA_DIR, or .groundswell"),
+    ],
+)
+def test_the_help_says_defaults_that_are_none_of_one_value(command: str, default: str) -> None:
+    told = " ".join(groundswell(command, "--help").stdout.replace("│", " ").split())
+    assert f"[default: {default}]" in told
+
+
 @pytest.mark.parametrize("command", ["serve", "worker"])
 @pytest.mark.parametrize(
     ("url", "message"),

@@ -16,12 +16,12 @@ Labels = tuple[str, ...]
 
 
 class Tally:
-    """Counts by labels."""
+    """Counts by labels. ``known``: those that are 0 from the start, since Prometheus sees no increase in what just appeared."""
 
-    def __init__(self, name: str, help_: str, labels: Labels, most: int = 200) -> None:
+    def __init__(self, name: str, help_: str, labels: Labels, most: int = 200, known: Iterable[Labels] = ()) -> None:
         self._name, self._help, self._labels = name, help_, labels
         self._most = most
-        self._counts: dict[Labels, float] = {}
+        self._counts: dict[Labels, float] = dict.fromkeys(known, 0)
 
     def add(self, labels: Labels, amount: float = 1) -> None:
         """Counts."""

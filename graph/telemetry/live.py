@@ -48,7 +48,7 @@ class LiveMetrics:
         ended = CounterMetricFamily(
             "groundswell_live_ended", "Subscriptions that were ended with an error, by code.", labels=("code",)
         )
-        for code, count in sorted(self.streams.ended.items()):
+        for code, count in sorted({"LAGGED": 0, **self.streams.ended}.items()):  # 0: an alert is about it
             ended.add_metric((code,), count)
         yield ended
 

@@ -15,6 +15,8 @@ T = TypeVar("T")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _QUERY, _MUTATION = OperationType.QUERY, OperationType.MUTATION
 _MOST_CODES = 50
+_OURS = (("INTERNAL",), ("UNAVAILABLE",), ("DEADLINE_EXCEEDED",))
+"""Codes that alerts are about."""
 
 
 class OperationMetrics:
@@ -23,7 +25,9 @@ class OperationMetrics:
     def __init__(self) -> None:
         self.running = 0
         self.seconds = Histogram(("type", "transport", "outcome"), _SECONDS)
-        self._errors = Tally("groundswell_operation_errors", "Errors in answers, by code.", ("code",), _MOST_CODES)
+        self._errors = Tally(
+            "groundswell_operation_errors", "Errors in answers, by code.", ("code",), _MOST_CODES, _OURS
+        )
 
     def over(self, type_: str, outcome: str, began: float) -> None:
         """Counts an operation that is over. ``began``: by perf_counter."""

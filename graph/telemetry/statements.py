@@ -54,7 +54,10 @@ class StatementMetrics:
         )
         self._waits = Buckets(_WAIT_SECONDS)
         self._refused = Tally(
-            "groundswell_pool_failures", "Waits for a connection that ended without one, by why.", ("reason",)
+            "groundswell_pool_failures",
+            "Waits for a connection that ended without one, by why.",
+            ("reason",),
+            known=(("timeout",), ("unreachable",), ("cancelled",)),
         )
         self._loaders: dict[tuple[str, str], _Loader] = {}
         self._keys = Buckets(_KEYS)

@@ -30,7 +30,7 @@ from graph.tracing_settings import TracingSettings
 T = TypeVar("T")
 
 SCHEMA = "https://opentelemetry.io/schemas/1.37.0"
-_OURS = frozenset({"INTERNAL", "UNAVAILABLE", "TIMEOUT"})
+_OURS = frozenset({"INTERNAL", "UNAVAILABLE", "DEADLINE_EXCEEDED"})
 """Codes of errors that are our fault: of a server, what a client did wrong does not make a span one that failed."""
 _ROOT = Context()
 

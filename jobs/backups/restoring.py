@@ -92,6 +92,9 @@ async def _fill(own: Session, source: Source, told: Told, *, replace: bool) -> i
         if not replace and not await backups.is_empty(own):
             raise _full()
         await emptied.begin()
+        await _refuse_company(
+            own
+        )  # again: who came meanwhile has read what is gone. From here on all wait for our locks
         for table in manifest.tables:
             await _fill_table(own, source, table, told)
         await backups.set_sequences(own, manifest.sequences)

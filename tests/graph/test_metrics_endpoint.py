@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from db.engine import Database
 from db.models.interaction_kinds import InteractionType
 from tests.api import Api, build
+from tests.metrics import samples
 from tests.recounted import did, read, record, recounted, spoil
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,6 +31,20 @@ async def test_before_anything_was_recounted(api: Api) -> None:
         "follower_scores_dropped_total": 0,
         "follower_tiers_dropped_total": 0,
         "follower_ranks_differed_total": 0,
+    }
+
+
+async def test_what_alerts_are_about_is_there_before_it_happens(api: Api) -> None:
+    """An increase from nothing to one is none to Prometheus."""
+    assert await samples(api, "operation_errors") == {
+        "operation_errors_total{DEADLINE_EXCEEDED}": 0,
+        "operation_errors_total{INTERNAL}": 0,
+        "operation_errors_total{UNAVAILABLE}": 0,
+    }
+    assert await samples(api, "pool_failures") == {
+        "pool_failures_total{cancelled}": 0,
+        "pool_failures_total{timeout}": 0,
+        "pool_failures_total{unreachable}": 0,
     }
 
 

@@ -46,6 +46,9 @@ async def test_operations_by_type_transport_and_outcome(api: Api) -> None:
         "operation_errors_total{FORBIDDEN}": 1,
         "operation_errors_total{GRAPHQL_PARSE_FAILED}": 1,
         "operation_errors_total{GRAPHQL_VALIDATION_FAILED}": 1,
+        "operation_errors_total{DEADLINE_EXCEEDED}": 0,
+        "operation_errors_total{INTERNAL}": 0,
+        "operation_errors_total{UNAVAILABLE}": 0,
         "operations_running": 0,
     }
 

@@ -39,6 +39,7 @@ from tests.db.test_migrations import COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS, as
 from tests.facts import create_campaign, metrics
 from tests.graph.live.conftest import LIVE
 from tests.graph.live.test_partners import create
+from tests.keyed import is_replay, send
 from tests.live import ENGAGEMENTS
 from tests.mailings import mailing_of
 from tests.recounted import read, spoil
@@ -245,6 +246,25 @@ async def test_nothing_is_sent_out_of_a_backup(
     await again.close()
 
 
+async def test_what_was_done_under_a_key_is_not_done_again(
+    database_url: str, api: Api, empty_url: str, tmp_path: Path
+) -> None:
+    campaign = await create_campaign(api)
+    query = "mutation ($i: ShareInput!) { share(input: $i) { created share { id } userErrors { code } } }"
+    asked = {"i": {"campaignId": campaign, "actor": {"userId": "ada"}}}
+    first = await send(api, "before", query, **asked)
+    path = tmp_path / "backup.zip"
+    await taking.take(database_url, store(tmp_path), path, silent, with_files=True)
+    await restored(empty_url, tmp_path, path)
+    async with build(empty_url, tmp_path) as again:
+        second = await send(again, "before", query, **asked)
+        assert (second.json(), is_replay(second)) == (first.json(), True)
+        assert (first.json()["data"]["share"]["created"], await metrics(again, campaign, "shares")) == (
+            True,
+            {"shares": 1},
+        )
+
+
 async def test_files_are_named_where_they_are_not_included(
     api: Api, database_url: str, empty_url: str, tmp_path: Path
 ) -> None:
@@ -435,7 +455,10 @@ async def test_a_wrong_file_is_one_line(empty_url: str, tmp_path: Path) -> None:
 
 async def test_a_folder_without_a_database_is_one_line_and_stays_as_it_is(tmp_path: Path) -> None:
     done = await groundswell("backup", tmp_path / "b.zip", "--data-dir", tmp_path / "data")
-    assert refusal(done) == f"groundswell: There is no database in {tmp_path / 'data'}."
+    assert (
+        refusal(done)
+        == f"groundswell: There is no database in {tmp_path / 'data'}. Say where it is with --data-dir, or with DATABASE_URL."
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -17,7 +17,9 @@ UNSENT = "'Not sent: nothing is sent to this address any more (' || s.reason || 
 """The message of a recipient whose address is that of a suppression ``s``."""
 
 
-@prepared
-def statement(sql: str, columns: str = "") -> Any:
+def _made(sql: str, columns: str = "") -> Any:
     """A statement of SQL, and the names of the columns that it answers. Each parameter is cast where it stands."""
     return text(sql).columns(*(column(name) for name in columns.split()))
+
+
+statement = prepared(_made, named=False)

@@ -34,6 +34,7 @@ async def test_connections_subscriptions_and_messages(server: Server) -> None:
             "live_groups": 1,
             "live_messages_total": 2,
             "live_ended_total{GRAPHQL_VALIDATION_FAILED}": 1,
+            "live_ended_total{LAGGED}": 0,
             "live_mailbox_messages": 0,
             "live_mailbox_messages_max": 0,
             "live_position": position,
