@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from db.engine import Database
@@ -40,6 +40,7 @@ from graph.transport.request_ids import REFUSAL, Requests
 from graph.trusted_documents import stored_documents
 from graph.working import objects_of, worker_of
 from jobs.assets.storing import Storage
+from jobs.objects import Objects
 from jobs.sequencer import Sequencer
 
 ENDPOINT = "/graphql"
@@ -87,17 +88,13 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     """
     database = Database(database_url, size=settings.pool_size, overflow=settings.pool_overflow)
     authenticator = _authenticator(settings, database)
-    live = Live(limits=settings.live_limits())
+    connections = Connections(settings.live_limits().per_client)
+    live = _live(settings, authenticator, connections)
     telemetry = Telemetry.of(settings, database)
     operations = telemetry.operations(schema, _rules(settings))
     objects = objects_of(settings)
-    address, public = settings.address(settings.port), settings.object_store_public_url
-    storage = Storage(database, objects)
-    links = Links(objects, database, address, settings.file_link_seconds, storage, public)
+    links = _links(settings, database, objects)
     streams = Streams(database, live, links, operations)
-    connections = Connections(live.limits.per_client)
-    live.hub.on_revocation(authenticator.clients.forget)
-    live.hub.on_revocation(connections.revoke)
     own_url = settings.live_database_url or database_url
     sequencer = Sequencer(own_url, settings.live_keep)
     tailer = Tailer(own_url, live.hub)
@@ -134,9 +131,8 @@ def build_app(settings: Settings, database_url: str) -> Starlette:
     door = Door(view, streams, authenticator, connections, settings.manners(), settings.deadlines.body)
     ingest = IngestEvents(database, authenticator, settings.ingest_limits)
     telemetry.read(ingest.lines)
-    beside = _beside(settings, database, links, readiness, telemetry)
-    plain = [*tracking_routes(tracking), *beside, Route(EVENTS, ingest)]
-    routes = [*plain, Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
+    routes: list[BaseRoute] = [*tracking_routes(tracking), *_beside(settings, database, links, readiness, telemetry)]
+    routes += [Route(EVENTS, ingest), Route(ENDPOINT, door), WebSocketRoute(ENDPOINT, door)]
     app = Application(door, Explorer(settings, database, ENDPOINT), settings, routes=routes, lifespan=lifespan)
     app.state.database, app.state.live, app.state.connections = database, live, connections
     app.outermost = telemetry.around(app.outermost, ENDPOINT, routes)
@@ -154,6 +150,19 @@ def _authenticator(settings: Settings, database: Database) -> Authenticator:
         audience=settings.jwt_audience,
         issuer=settings.jwt_issuer,
     )
+
+
+def _live(settings: Settings, authenticator: Authenticator, connections: Connections) -> Live:
+    """The live stream, which tells of revocations those who have let somebody in."""
+    live = Live(limits=settings.live_limits())
+    live.hub.on_revocation(authenticator.clients.forget)
+    live.hub.on_revocation(connections.revoke)
+    return live
+
+
+def _links(settings: Settings, database: Database, objects: Objects) -> Links:
+    address, public = settings.address(settings.port), settings.object_store_public_url
+    return Links(objects, database, address, settings.file_link_seconds, Storage(database, objects), public)
 
 
 def _rules(settings: Settings) -> Rules:
